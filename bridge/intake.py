@@ -1,0 +1,43 @@
+"""Intake: what both doors do once a caller is known. Store first, understand later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge import ids
+from bridge.ports import Direction, Envelope, Queue
+from bridge.telemetry import Telemetry
+
+
+class Intake:
+    """Puts accepted bodies in the queue."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        new_trace: Callable[[], str] = ids.new_trace_id,
+    ) -> None:
+        self._queue, self._telemetry, self._clock, self._new_trace = queue, telemetry, clock, new_trace
+
+    async def store(self, direction: Direction, tenant: str, key: str, session: str, kind: str, body: bytes) -> bool:
+        """Store one raw body durably under its idempotency key; False if it was accepted before.
+
+        Raises StoreFull or Unavailable when it cannot be stored: the door then answers 503, never 200.
+        """
+        envelope = Envelope(
+            direction=direction,
+            tenant=tenant,
+            message_id=ids.dedupe_id(tenant, key),
+            session=session,
+            kind=kind,
+            trace=self._new_trace(),
+            body=body,
+            received_at=self._clock(),
+        )
+        stored = await self._queue.put(envelope)
+        outcome = "stored" if stored else "duplicate"
+        shown = ids.for_log(session)
+        self._telemetry.accepted(direction, outcome, trace=envelope.trace, key=key, session=shown, kind=kind)
+        return stored

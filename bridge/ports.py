@@ -1,0 +1,370 @@
+"""What the core needs from the outside, in our words: one small Protocol per need.
+
+Every adapter of a port passes the port's suite in `tests/contract/`. All methods are async; all times are epoch
+seconds (UTC); `BridgeError`s are in `bridge/errors.py`. An adapter never imports another adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from bridge.events import Place
+
+Direction = Literal["to-freshchat", "to-teams"]
+DIRECTIONS: tuple[Direction, ...] = ("to-freshchat", "to-teams")
+
+
+# --- Queue ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One accepted request: the raw body, and the three keys that a door takes from it.
+
+    `message_id` is the dedupe key, `session` the ordering key (both made in `bridge/ids.py`), `kind` a short word
+    for lists, `trace` a W3C trace id.
+    """
+
+    direction: Direction
+    tenant: str
+    message_id: str
+    session: str
+    kind: str
+    trace: str
+    body: bytes
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a delivery did not go through: nothing personal, no body."""
+
+    code: str
+    message: str
+    component: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An envelope taken from the queue. `attempts` counts earlier failures, `first_failed_at` dates the first."""
+
+    envelope: Envelope
+    attempts: int
+    first_failed_at: float | None
+    lease: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that was given up, whole, so that it can be replayed. `id` is what `dlq` commands take."""
+
+    id: str
+    envelope: Envelope
+    failure: Failure
+    first_failed_at: float
+    last_failed_at: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How full one direction is; `oldest_age` is the age in seconds of the oldest waiting message (0 if none)."""
+
+    waiting: int
+    dead: int
+    oldest_age: float
+
+
+class Session(Protocol):
+    """All waiting messages of one ordering key, leased to one worker, in order of arrival.
+
+    Every method but `release` raises LeaseLost when the lease has run out or is somebody else's, and StoreFull or
+    Unavailable when the store cannot do it now (the caller then just drops the session: the lease runs out).
+    The adapter renews the lease while the session is held.
+    """
+
+    key: str
+
+    async def next(self) -> Delivery | None:
+        """Take the oldest message; None when the session is empty (it is then released). Idempotent until settled."""
+
+    async def complete(self, delivery: Delivery) -> None:
+        """Settle as done: the message is gone, its dedupe key stays."""
+
+    async def retry(self, delivery: Delivery, after: float, failure: Failure, *, count: bool = True) -> None:
+        """Give back the whole session until `after` seconds from now; order is kept and the lease ends.
+
+        `count=False` does not add to `attempts` and leaves `first_failed_at` (used while an upstream is held).
+        """
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle as given up, with its reason; the session goes on with the next message."""
+
+    async def release(self) -> None:
+        """Give the session back at once, unsettled messages first in order again. Never raises."""
+
+
+class Queue(Protocol):
+    """Two directions of durable messages: in order per session, in parallel across sessions."""
+
+    async def put(self, envelope: Envelope) -> bool:
+        """Store durably, then return True; False if this `message_id` was accepted before (within 7 days).
+
+        Raises StoreFull when it cannot be stored.
+        """
+
+    async def accept(self, direction: Direction, wait: float) -> Session | None:
+        """Lease the session that has waited longest among those ready; None after `wait` seconds without one."""
+
+    async def dead_letters(
+        self, direction: Direction | None = None, *, limit: int = 100, after: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """List letters, oldest first, at most `limit`, those behind letter id `after`."""
+
+    async def find_dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """Give one letter, or None."""
+
+    async def replay(self, letter_id: str) -> bool:
+        """Put a letter back at the end of its session under its old message id; False if there is no such letter."""
+
+    async def drop(self, letter_id: str) -> bool:
+        """Delete a letter for good; False if there is no such letter."""
+
+    async def depth(self, direction: Direction) -> Depth:
+        """Tell how full it is."""
+
+    async def ping(self) -> None:
+        """Raise Unavailable or StoreFull if the queue cannot be used now."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the store."""
+
+
+# --- Thread map, journal, facts -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One Freshchat conversation and the only Teams thread its answers may go to."""
+
+    conversation_id: str
+    tenant_id: str
+    thread_key: str
+    place: Place
+    freshchat_user_id: str
+    inbox_id: str
+    status: Literal["open", "resolved"] = "open"
+    locale: str | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """What is open in one Teams thread: the claim, and the conversation once there is one.
+
+    `etag` changes with every write. `claimed_by` is the idempotency key of the message that opens the
+    conversation, until `claimed_until`; both are None when nobody is opening one.
+    """
+
+    thread_key: str
+    conversation_id: str | None
+    claimed_by: str | None
+    claimed_until: float | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A journal row. `first` is True for the call that wrote it; `sent_id` is None until `done` was recorded."""
+
+    first: bool
+    started_at: float
+    note: Mapping[str, str] = field(default_factory=dict)
+    sent_id: str | None = None
+
+
+FactKind = Literal["person", "team", "agent", "account"]
+
+
+class ThreadMap(Protocol):
+    """Links between threads and conversations, the journal of outside calls, and facts learnt from platforms.
+
+    Everything is per tenant. Methods raise Unavailable or StoreFull when the store cannot be used now.
+    """
+
+    async def thread(self, tenant: str, thread_key: str) -> Thread | None:
+        """Read what is open in a thread."""
+
+    async def claim(
+        self, tenant: str, thread_key: str, claimant: str, seconds: float, etag: str | None
+    ) -> Thread | None:
+        """Claim the right to open a conversation: create the record (`etag` None) or replace exactly that version.
+
+        None if somebody else was faster. A claim keeps the thread's present conversation until `link`.
+        """
+
+    async def link(self, link: Link, claimant: str) -> bool:
+        """Write the link and make it the thread's open conversation, ending the claim of `claimant`.
+
+        False if the claim is no longer `claimant`'s (the link itself is still written: its answers must find
+        their thread). Writing the same link again is harmless.
+        """
+
+    async def by_conversation(self, tenant: str, conversation_id: str) -> Link | None:
+        """Read the link of a conversation (one point read)."""
+
+    async def update(self, link: Link) -> None:
+        """Replace a link that exists (status, place, locale)."""
+
+    async def start(self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None) -> Attempt:
+        """Journal that an outside call is about to be made, durably; a second start returns the first row."""
+
+    async def done(self, tenant: str, key: str, sent_id: str) -> None:
+        """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
+
+    async def abandon(self, tenant: str, key: str) -> None:
+        """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
+
+    async def origin(self, tenant: str, sent_id: str) -> str | None:
+        """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
+
+    async def fact(self, tenant: str, kind: FactKind, fact_id: str) -> Mapping[str, str] | None:
+        """Recall what `learn` kept."""
+
+    async def learn(
+        self, tenant: str, kind: FactKind, fact_id: str, value: Mapping[str, str], ttl: float | None
+    ) -> None:
+        """Keep a small record found out from a platform for `ttl` seconds (None: for good); replaces."""
+
+    async def ping(self) -> None:
+        """Raise Unavailable or StoreFull if the store cannot be used now."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
+
+
+# --- Secrets ------------------------------------------------------------------------------------------------------
+
+
+class SecretSource(Protocol):
+    """Named secrets, each with its live versions (newest first), readable by every replica."""
+
+    async def get(self, name: str) -> Sequence[str]:
+        """Give the live versions; empty if there is no such secret. Raises Unavailable."""
+
+    async def put(self, name: str, value: str, *, keep: int = 1) -> None:
+        """Store a new version and keep the `keep` newest. Raises Unavailable, or StoreFull if it is read-only."""
+
+    async def ping(self) -> None:
+        """Raise Unavailable if secrets cannot be read now."""
+
+
+# --- Freshchat ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who asks, for the agent's eyes. `reference_id` is stable; the rest may be unknown (None)."""
+
+    reference_id: str
+    name: str
+    mail: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message that exists on the other platform."""
+
+    id: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConversation:
+    """What a conversation is opened with."""
+
+    inbox_id: str
+    user_id: str
+    text: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+    group_id: str | None = None
+
+
+class Helpdesk(Protocol):
+    """One tenant's Freshchat account.
+
+    Calls raise Throttled, Unavailable (with `maybe_done` when the call may have had its effect), Forbidden (401),
+    Rejected (the request is refused for good).
+    """
+
+    async def ensure_user(self, person: Person) -> str:
+        """Find the user by `reference_id` or create it; return its id. Safe to repeat."""
+
+    async def open_conversation(self, new: NewConversation) -> Sent:
+        """Create a conversation with its first message, as the user."""
+
+    async def post_message(self, conversation_id: str, user_id: str, text: str) -> Sent:
+        """Append a message as the user. Raises ConversationClosed when a new conversation is needed."""
+
+    async def post_note(self, conversation_id: str, text: str) -> Sent:
+        """Append a private note that only agents see."""
+
+    async def find_message(self, conversation_id: str, user_id: str, text: str, since: float) -> Sequence[Sent]:
+        """Read back: the user's messages with exactly this text since then, oldest first."""
+
+    async def find_conversation(self, user_id: str, text: str, since: float) -> Sequence[Sent]:
+        """Read back: conversations of the user opened since then whose first message has this text."""
+
+    async def agent_name(self, agent_id: str) -> str | None:
+        """Tell an agent's display name (cached); None if it cannot be had. Never raises."""
+
+    async def ping(self) -> None:
+        """Raise if the account cannot be used now."""
+
+
+class ConversationClosed(Exception):
+    """Freshchat refuses more messages here ("not the latest conversation"): open a new one."""
+
+
+# --- Teams --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an agent says, for one Teams thread. `text` is plain text."""
+
+    text: str
+    author: str | None = None
+
+
+class TeamsReplies(Protocol):
+    """Posts into Teams threads.
+
+    Raises Throttled, Unavailable (with `maybe_done`), Forbidden (our credentials are refused), Rejected (this
+    thread cannot be posted to).
+    """
+
+    async def post(self, place: Place, reply: Reply) -> str:
+        """Post into the thread, as one message; return its id. The core has split long texts already."""
+
+    async def find(self, place: Place, reply: Reply, since: float) -> Sequence[str] | None:
+        """Read back: ids of our messages in the thread that say this since then, oldest first.
+
+        None when this transport cannot look (the connector has no way to read).
+        """
+
+    async def ping(self) -> None:
+        """Raise if it cannot be used now."""
+
+
+class Directory(Protocol):
+    """Looks people and teams up in Teams. Never raises: None when it cannot be found out now."""
+
+    async def person(self, place: Place, teams_user_id: str) -> Mapping[str, str] | None:
+        """Tell `name`, `mail`, `title`, `department` of a member, as far as known."""
+
+    async def team_group_id(self, place: Place) -> str | None:
+        """Tell the Entra group id of the place's team, which Graph needs."""

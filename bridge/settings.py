@@ -1,0 +1,197 @@
+"""All settings of the bridge: one frozen model, read once at start from the environment and `.env`.
+
+Names are a contract with administrators. `docs/settings.md` is generated from this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bridge.errors import Misconfigured
+
+FRESHWORKS_HOSTS = "freshchat.com;myfreshworks.com"
+TEAMS_HOSTS = (
+    "smba.trafficmanager.net;smba.infra.gcc.teams.microsoft.com;smba.infra.gov.teams.microsoft.us;"
+    "smba.infra.dod.teams.microsoft.us"
+)
+
+
+def _setting(name: str, default: Any, help_text: str, **more: Any) -> Any:
+    return Field(default, validation_alias=AliasChoices(name), title=name, description=help_text, **more)
+
+
+class Settings(BaseSettings):
+    """Every setting with its variable (`title`), default and meaning (`description`)."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = _setting("HOST", "0.0.0.0", "address to listen on")  # noqa: S104 - a server behind a gateway
+    port: int = _setting("PORT", 3978, "port to listen on", ge=0, le=65535)
+    env: Literal["development", "production"] = _setting(
+        "BRIDGE_ENV", "development", "`production` refuses choices that are only safe on a developer's machine"
+    )
+    public_url: str | None = _setting("BRIDGE_PUBLIC_URL", None, "how the outside reaches the bridge (https)")
+    data_dir: Path = _setting("BRIDGE_DATA_DIR", Path("data"), "folder of the embedded stores")
+    tenants_file: Path | None = _setting(
+        "BRIDGE_TENANTS_FILE",
+        None,
+        "`tenants.toml` for several tenants; without it the FRESHCHAT_* variables are the only tenant",
+    )
+    routing_file: Path | None = _setting(
+        "BRIDGE_ROUTING_FILE", None, "`routing.toml` of the only tenant: which team or channel goes to which inbox"
+    )
+    queue: str = _setting("BRIDGE_QUEUE", "local.sqlite_queue", "adapter of the queue")
+    threads: str = _setting("BRIDGE_THREADS", "local.sqlite_threads", "adapter of the thread map")
+    secrets: str = _setting("BRIDGE_SECRETS", "local.files_secrets", "adapter of the secret source")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "BRIDGE_LOG_LEVEL", "INFO", "`DEBUG` also logs each accepted request"
+    )
+    concurrency: int = _setting(
+        "BRIDGE_CONCURRENCY", 64, "threads worked on at the same time, per direction", ge=1, le=1024
+    )
+    retry_window: float = _setting(
+        "BRIDGE_RETRY_WINDOW",
+        3600.0,
+        "seconds a failing message may hold its thread before it becomes a dead letter",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    retry_wait: float = _setting(
+        "BRIDGE_RETRY_WAIT", 1.0, "seconds before the first retry; doubles with each, up to a minute", gt=0, le=60
+    )
+    grace: float = _setting(
+        "BRIDGE_GRACE", 20.0, "seconds to finish what is under way on stop", ge=0, allow_inf_nan=False
+    )
+    channel_messages: Literal["all", "mention"] = _setting(
+        "BRIDGE_CHANNEL_MESSAGES",
+        "all",
+        "`mention`: open a conversation only for messages that mention the bot (with resource-specific consent Teams "
+        "sends every message of a channel); messages of threads already linked are always carried",
+    )
+
+    app_id: str = _setting("MicrosoftAppId", "", "app id of the bot registration; required, never optional")
+    app_password: SecretStr | None = _setting("MicrosoftAppPassword", None, "client secret of the bot registration")
+    app_type: Literal["SingleTenant", "UserAssignedMSI", "MultiTenant"] = _setting(
+        "MicrosoftAppType", "SingleTenant", "kind of the bot registration (`MultiTenant` only for old ones)"
+    )
+    app_tenant_id: str = _setting("MicrosoftAppTenantId", "", "Entra tenant of the bot registration")
+    bot_openid_metadata_url: str = _setting(
+        "BOT_OPENID_METADATA_URL",
+        "https://login.botframework.com/v1/.well-known/openidconfiguration",
+        "key metadata of the Bot Framework (other clouds, sandbox)",
+    )
+    bot_oauth_url: str | None = _setting(
+        "BOT_OAUTH_URL", None, "token endpoint of the bot (default: Entra's, for the tenant of the registration)"
+    )
+    bot_service_url_allowlist: str = _setting(
+        "BOT_SERVICE_URL_ALLOWLIST", TEAMS_HOSTS, "host suffixes that may be a `serviceUrl`, separated by `;` or `,`"
+    )
+
+    graph_base_url: str = _setting("GRAPH_BASE_URL", "https://graph.microsoft.com/v1.0", "Graph, ending in /v1.0")
+    graph_oauth_url: str | None = _setting(
+        "GRAPH_OAUTH_URL", None, "token endpoint of the delegated sign-in (default: Entra's)"
+    )
+    graph_client_id: str | None = _setting(
+        "GRAPH_CLIENT_ID", None, "client id of the delegated sign-in (`bridgectl graph login`)"
+    )
+    reply_via: Literal["auto", "graph", "bot"] = _setting(
+        "TEAMS_REPLY_VIA", "auto", "`auto`: Graph for channels once signed in, the bot otherwise"
+    )
+
+    freshchat_api_url: str = _setting("FRESHCHAT_API_URL", "", "account host, with or without /v2")
+    freshchat_api_key: SecretStr | None = _setting("FRESHCHAT_API_KEY", None, "API token of the account")
+    freshchat_channel_id: str = _setting("FRESHCHAT_CHANNEL_ID", "", "default inbox (channel id)")
+    freshchat_webhook_scheme: Literal["rsa", "hmac"] = _setting(
+        "FRESHCHAT_WEBHOOK_SCHEME", "rsa", "how webhooks are signed: `rsa` (Freshchat itself) or `hmac` (a gateway)"
+    )
+    freshchat_webhook_keys: SecretStr | None = _setting(
+        "FRESHCHAT_WEBHOOK_KEYS", None, "live webhook keys, several separated by `;` (PEM with literal \\n allowed)"
+    )
+    freshchat_webhook_token: SecretStr | None = _setting(
+        "FRESHCHAT_WEBHOOK_TOKEN", None, "secret path segment of the webhook URL"
+    )
+    freshchat_host_allowlist: str = _setting(
+        "FRESHCHAT_HOST_ALLOWLIST", FRESHWORKS_HOSTS, "host suffixes the API token may go to, separated by `;` or `,`"
+    )
+
+    @property
+    def production(self) -> bool:
+        """Whether unsafe choices are refused."""
+        return self.env == "production"
+
+    @property
+    def authority_tenant(self) -> str:
+        """The Entra tenant that issues the bot's own token."""
+        return "botframework.com" if self.app_type == "MultiTenant" else self.app_tenant_id
+
+    @property
+    def bot_token_url(self) -> str:
+        """The token endpoint for the bot's own token."""
+        return self.bot_oauth_url or f"https://login.microsoftonline.com/{self.authority_tenant}/oauth2/v2.0/token"
+
+    @property
+    def graph_token_url(self) -> str:
+        """The token endpoint for the delegated sign-in."""
+        return self.graph_oauth_url or f"https://login.microsoftonline.com/{self.app_tenant_id}/oauth2/v2.0/token"
+
+    @model_validator(mode="after")
+    def _only_safe_in_production(self) -> Self:
+        if self.production and self.public_url and not self.public_url.startswith("https://"):
+            raise ValueError("BRIDGE_PUBLIC_URL must be https in production")
+        return self
+
+    def require_bot(self) -> None:
+        """Raise Misconfigured unless the bot can be authenticated and can authenticate itself."""
+        missing = [
+            name
+            for name, value in {
+                "MicrosoftAppId": self.app_id,
+                "MicrosoftAppTenantId": self.app_tenant_id,
+                "MicrosoftAppPassword": self.app_type == "UserAssignedMSI" or self.app_password,
+            }.items()
+            if not value
+        ]
+        if missing:
+            raise Misconfigured(
+                f"{', '.join(missing)} missing: take them from the bot registration (docs/setup.md) and set them in "
+                "the environment or in .env. An empty app id never means that callers are not checked."
+            )
+
+
+def suffixes(text: str) -> tuple[str, ...]:
+    """Split an allowlist into host suffixes."""
+    parts = (part.strip().lower().lstrip(".") for part in text.replace(",", ";").split(";"))
+    return tuple(part for part in parts if part)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; raise Misconfigured with one line per mistake, without any value.
+
+    Overrides may be given by field or by variable. Variables count by their published name only: with pydantic's
+    `populate_by_name`, a platform's own `ENV` or `QUEUE` would be read too.
+    """
+    try:
+        return Settings(**{_variable((name,)): value for name, value in overrides.items()})
+    except ValidationError as error:
+        lines = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        raise Misconfigured("\n".join(lines)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f".env: cannot be read ({type(error).__name__}); it is a text file in UTF-8") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    field = Settings.model_fields.get(name)
+    return field.title if field and field.title else name

@@ -1,0 +1,170 @@
+"""Tenants: which Microsoft tenant belongs to which Freshchat account, and where its questions go.
+
+One tenant comes from the environment, many from `tenants.toml`. A secret value is either literal or
+`secret:NAME`, which names a secret in the secret source; the file itself then holds no secret.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from bridge.errors import Misconfigured
+from bridge.events import Place
+from bridge.ports import SecretSource
+from bridge.settings import Settings
+
+SECRET_PREFIX = "secret:"  # noqa: S105 - a prefix, not a secret
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Route(_Part):
+    """One row of the mapping; a row without `team` and `channel` matches everything. First match wins."""
+
+    team: str | None = Field(None, description="Entra group id or Teams thread id of the team")
+    channel: str | None = Field(None, description="channel id, such as 19:…@thread.tacv2")
+    scope: Literal["channel", "groupChat", "personal"] | None = None
+    inbox: str | None = Field(None, description="Freshchat channel id; the account's default inbox if absent")
+    group: str | None = Field(None, description="Freshchat group id to assign the conversation to")
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = Field(default_factory=dict, description="conversation properties (cf_…)")
+
+    def matches(self, place: Place) -> bool:
+        """Tell whether this row is for a question asked there."""
+        return (
+            (self.scope is None or self.scope == place.scope)
+            and (self.team is None or self.team in (place.team_id, place.team_group_id))
+            and (self.channel is None or self.channel == place.channel_id)
+        )
+
+
+class FreshchatAccount(_Part):
+    """How to reach one Freshchat account, and how it signs its webhooks."""
+
+    url: str = Field(min_length=1)
+    api_key: SecretStr = Field(min_length=1)
+    inbox: str = Field(min_length=1, description="default inbox (channel id)")
+    webhook_scheme: Literal["rsa", "hmac"] = "rsa"
+    webhook_keys: SecretStr = Field(min_length=1)
+    webhook_token: SecretStr | None = Field(None, min_length=1)
+
+
+class Tenant(_Part):
+    """One customer: a Microsoft tenant and its Freshchat account."""
+
+    id: str = Field(min_length=1, description="Entra tenant id")
+    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$", description="word for the webhook path; the id works too")
+    freshchat: FreshchatAccount
+    route: tuple[Route, ...] = ()
+    channel_messages: Literal["all", "mention"] | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _compare_case_blind(cls, value: str) -> str:
+        return value.strip().lower()
+
+    def inboxes(self) -> frozenset[str]:
+        """All inboxes that questions of this tenant may go to."""
+        return frozenset({self.freshchat.inbox, *(r.inbox for r in self.route if r.inbox)})
+
+
+class _TenantsFile(_Part):
+    tenant: tuple[Tenant, ...]
+
+
+class _RoutingFile(_Part):
+    route: tuple[Route, ...] = ()
+
+
+def choose_route(tenant: Tenant, place: Place) -> Route:
+    """Give the first matching row with its inbox filled in."""
+    row = next((r for r in tenant.route if r.matches(place)), Route())
+    return row if row.inbox else row.model_copy(update={"inbox": tenant.freshchat.inbox})
+
+
+def load_tenants(settings: Settings) -> tuple[Tenant, ...]:
+    """Read the tenants; raise Misconfigured naming file, entry and field, never a value."""
+    if settings.tenants_file is not None:
+        tenants = _parse(_TenantsFile, _read(settings.tenants_file), settings.tenants_file).tenant
+        if not tenants:
+            raise Misconfigured(f"{settings.tenants_file}: there is no [[tenant]] in it")
+        _refuse_doubles(settings.tenants_file, tenants)
+        return tenants
+    return (_from_environment(settings),)
+
+
+def _from_environment(settings: Settings) -> Tenant:
+    missing = [
+        name
+        for name, value in {
+            "MicrosoftAppTenantId": settings.app_tenant_id,
+            "FRESHCHAT_API_URL": settings.freshchat_api_url,
+            "FRESHCHAT_API_KEY": settings.freshchat_api_key,
+            "FRESHCHAT_CHANNEL_ID": settings.freshchat_channel_id,
+            "FRESHCHAT_WEBHOOK_KEYS": settings.freshchat_webhook_keys,
+        }.items()
+        if not value
+    ]
+    if missing:
+        raise Misconfigured(f"{', '.join(missing)} missing: set them (docs/settings.md) or name a BRIDGE_TENANTS_FILE.")
+    routes: tuple[Route, ...] = ()
+    if settings.routing_file is not None:
+        routes = _parse(_RoutingFile, _read(settings.routing_file), settings.routing_file).route
+    return Tenant(
+        id=settings.app_tenant_id,
+        freshchat=FreshchatAccount(
+            url=settings.freshchat_api_url,
+            api_key=settings.freshchat_api_key or SecretStr(""),
+            inbox=settings.freshchat_channel_id,
+            webhook_scheme=settings.freshchat_webhook_scheme,
+            webhook_keys=settings.freshchat_webhook_keys or SecretStr(""),
+            webhook_token=settings.freshchat_webhook_token,
+        ),
+        route=routes,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path}: not TOML: {error}") from None
+
+
+def _parse(model: type[_Model], data: dict[str, Any], path: Path) -> _Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in error.errors()]
+        raise Misconfigured("\n".join(lines)) from None
+
+
+def _refuse_doubles(path: Path, tenants: Sequence[Tenant]) -> None:
+    names = [word for tenant in tenants for word in {tenant.id, tenant.name} if word]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise Misconfigured(f"{path}: tenant id or name used twice: {', '.join(doubles)}")
+
+
+async def resolve(value: SecretStr | None, secrets: SecretSource) -> tuple[str, ...]:
+    """Give the live values of a secret field, newest first; empty if there is none."""
+    parts = (part.strip() for part in (value.get_secret_value() if value else "").split(";"))
+    found: list[str] = []
+    for part in parts:
+        if part.startswith(SECRET_PREFIX):
+            found += await secrets.get(part.removeprefix(SECRET_PREFIX))
+        elif part:
+            found.append(part)
+    return tuple(found)

@@ -1,0 +1,284 @@
+"""Delivery to Freshchat: a Teams message becomes a message of the right conversation, exactly once.
+
+Reads top to bottom: translate, drop what is ours, find or open the thread's conversation, post, record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bridge import ids
+from bridge.delivery import Done, Outcome
+from bridge.errors import Rejected, Unavailable
+from bridge.events import Event, Ignored
+from bridge.journal import Journal
+from bridge.ports import (
+    Attempt,
+    ConversationClosed,
+    Delivery,
+    Directory,
+    Helpdesk,
+    Link,
+    NewConversation,
+    Person,
+    Sent,
+    Thread,
+    ThreadMap,
+)
+from bridge.telemetry import Telemetry
+from bridge.tenants import Tenant, choose_route
+from bridge.text import FRESHCHAT, read_stored, split
+
+CLAIM_SECONDS = 60.0
+PERSON_TTL = 24 * 3600.0
+PERSON_PROPERTIES = ("title", "department")
+
+Translate = Callable[[dict[str, Any]], Event | Ignored]
+Say = Callable[..., str]
+"""`cards.texts.say`, passed in because the core knows no cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One tenant's account, and what decides where its questions go."""
+
+    tenant: Tenant
+    helpdesk: Helpdesk
+    channel_messages: str
+
+
+class ToFreshchat:
+    """The handler of the direction `to-freshchat`."""
+
+    def __init__(
+        self,
+        *,
+        translate: Translate,
+        desks: Mapping[str, Desk],
+        threads: ThreadMap,
+        directory: Directory,
+        own_account: Callable[[str], Awaitable[bool]],
+        say: Say,
+        clock: Callable[[], float],
+        telemetry: Telemetry,
+    ) -> None:
+        """`own_account` tells whether an Entra object id is the account that answers through Graph."""
+        self._translate, self._desks, self._threads = translate, desks, threads
+        self._directory, self._own_account, self._say = directory, own_account, say
+        self._clock, self._telemetry = clock, telemetry
+        self._journal = Journal(threads, clock)
+
+    async def __call__(self, delivery: Delivery) -> Outcome:
+        """Deliver one activity; raises BridgeError."""
+        event = self._translate(read_stored(delivery.envelope.body))
+        if isinstance(event, Ignored):
+            return event
+        desk = self._desks.get(event.tenant_id)
+        if desk is None:
+            raise Rejected("no such tenant", code="unknown_tenant", component="to-freshchat")
+        if await self._is_ours(event):
+            return Ignored("own_message")
+        link = await self._open_link(event)
+        if reason := _starts_nothing(event, desk, link):
+            return Ignored(reason)
+        first, *others = split(self._text(event), FRESHCHAT)
+        sent = await self._send(event, desk, link, [await self._named(event, desk, link, first), *others])
+        return Done({"conversation": sent.conversation_id, "message": sent.id})
+
+    async def _is_ours(self, event: Event) -> bool:
+        """Drop what the bridge itself posted to Teams: by sender, and by id (the webhook can beat the answer)."""
+        sender, place = event.sender, event.place
+        if sender.aad_object_id and await self._own_account(sender.aad_object_id):
+            return True
+        container = ids.split_conversation(place.conversation_id)[0] if place else ""
+        return await self._threads.origin(event.tenant_id, ids.sent_key(container, event.message_id)) is not None
+
+    async def _open_link(self, event: Event) -> Link | None:
+        thread = await self._threads.thread(event.tenant_id, event.thread_key or "")
+        if thread is None or thread.conversation_id is None:
+            return None
+        link = await self._threads.by_conversation(event.tenant_id, thread.conversation_id)
+        if link is not None and event.place and event.place.service_url != link.place.service_url:
+            link = replace(link, place=replace(link.place, service_url=event.place.service_url))
+            await self._threads.update(link)
+        return link
+
+    async def _send(self, event: Event, desk: Desk, link: Link | None, texts: Sequence[str]) -> Sent:
+        """Append to the open conversation, or open a new one; every piece has its own journal row."""
+        done = 0
+        if link is None or link.status == "resolved":
+            link, sent = await self._open(event, desk, texts[0], 0)
+            done = 1
+        for number in range(done, len(texts)):
+            try:
+                sent = await self._append(event, desk, link, texts[number], number)
+            except ConversationClosed:
+                link, sent = await self._open(event, desk, texts[number], number)
+        return sent
+
+    async def _append(self, event: Event, desk: Desk, link: Link, text: str, number: int) -> Sent:
+        helpdesk, conversation, user = desk.helpdesk, link.conversation_id, link.freshchat_user_id
+
+        async def call() -> str:
+            return _key(await helpdesk.post_message(conversation, user, text))
+
+        async def look_back(attempt: Attempt) -> Sequence[str]:
+            return [_key(s) for s in await helpdesk.find_message(conversation, user, text, attempt.started_at)]
+
+        step = _step(event, number)
+        return _sent(await self._journal.once(event.tenant_id, step, call, look_back))
+
+    async def _open(self, event: Event, desk: Desk, text: str, number: int) -> tuple[Link, Sent]:
+        """Open the thread's conversation with piece `number`. Only the claim's holder goes on: there is exactly one.
+
+        Opening and appending a piece share one journal row, so a redelivery that finds the thread linked does not
+        append what had opened it.
+        """
+        thread = await self._claim(event)
+        try:
+            link, sent = await self._create_link(event, desk, thread, text, number)
+        except Rejected:
+            # given up: the next message of the thread must not wait until the claim runs out
+            await self._threads.claim(event.tenant_id, thread.thread_key, event.idempotency_key, 0.0, thread.etag)
+            raise
+        if not await self._threads.link(link, event.idempotency_key):
+            shown = ids.for_log(thread.thread_key)
+            self._telemetry.error("claim_lost", conversation=sent.conversation_id, thread=shown)
+        return link, sent
+
+    async def _create_link(self, event: Event, desk: Desk, thread: Thread, text: str, number: int) -> tuple[Link, Sent]:
+        place = event.place
+        assert place is not None
+        route = choose_route(desk.tenant, place)
+        new = NewConversation(
+            inbox_id=route.inbox or "",
+            user_id=await self._user(event, desk),
+            text=text,
+            group_id=route.group,
+            properties=_properties(route.tags, route.attributes),
+        )
+        try:
+            sent = await self._create(event, desk, new, number)
+        except Rejected:
+            user = await self._user(event, desk, again=True)
+            if user == new.user_id:
+                raise
+            new = replace(new, user_id=user)  # agents can delete a user that we remember
+            sent = await self._create(event, desk, new, number)
+        link = Link(
+            conversation_id=sent.conversation_id,
+            tenant_id=event.tenant_id,
+            thread_key=thread.thread_key,
+            place=place,
+            freshchat_user_id=new.user_id,
+            inbox_id=new.inbox_id,
+            locale=event.sender.locale,
+            created_at=self._clock(),
+        )
+        return link, sent
+
+    async def _claim(self, event: Event) -> Thread:
+        tenant, key, now = event.tenant_id, event.thread_key or "", self._clock()
+        thread = await self._threads.thread(tenant, key)
+        if thread and thread.claimed_by not in (None, event.idempotency_key) and (thread.claimed_until or 0) > now:
+            raise _busy()
+        etag = thread.etag if thread else None
+        claimed = await self._threads.claim(tenant, key, event.idempotency_key, CLAIM_SECONDS, etag)
+        if claimed is None:
+            raise _busy()
+        return claimed
+
+    async def _create(self, event: Event, desk: Desk, new: NewConversation, number: int) -> Sent:
+        helpdesk = desk.helpdesk
+
+        async def call() -> str:
+            return _key(await self._create_with_or_without(helpdesk, new))
+
+        async def look_back(attempt: Attempt) -> Sequence[str]:
+            return [_key(s) for s in await helpdesk.find_conversation(new.user_id, new.text, attempt.started_at)]
+
+        step = _step(event, number)
+        return _sent(await self._journal.once(event.tenant_id, step, call, look_back))
+
+    async def _create_with_or_without(self, helpdesk: Helpdesk, new: NewConversation) -> Sent:
+        """Rather a conversation without its properties than none: an account may lack a `cf_*` field."""
+        try:
+            return await helpdesk.open_conversation(new)
+        except Rejected as error:
+            if not new.properties:
+                raise
+            self._telemetry.error("properties_refused", code=error.code, properties=sorted(new.properties))
+            return await helpdesk.open_conversation(replace(new, properties={}))
+
+    async def _user(self, event: Event, desk: Desk, *, again: bool = False) -> str:
+        user_hash = event.user_hash or ""
+        known = None if again else await self._threads.fact(event.tenant_id, "person", user_hash)
+        if known is not None:
+            return known["user"]
+        user = await desk.helpdesk.ensure_user(await self._person(event, user_hash))
+        await self._threads.learn(event.tenant_id, "person", user_hash, {"user": user}, PERSON_TTL)
+        return user
+
+    async def _person(self, event: Event, user_hash: str) -> Person:
+        sender, place = event.sender, event.place
+        found = await self._directory.person(place, sender.id) if place else None
+        known = found or {}
+        return Person(
+            reference_id=ids.reference_id(user_hash),
+            name=known.get("name") or sender.name or self._say("someone", sender.locale),
+            mail=known.get("mail"),
+            properties={name: known[name] for name in PERSON_PROPERTIES if name in known},
+        )
+
+    def _text(self, event: Event) -> str:
+        """Give the text as the agent reads it: edits and deletes say so. The same at every try of a delivery."""
+        if event.kind == "delete":
+            return self._say("deleted", None)
+        return self._say("edited", None, text=event.text) if event.kind == "edit" else event.text
+
+    async def _named(self, event: Event, desk: Desk, link: Link | None, piece: str) -> str:
+        """Name the speaker in front of the first piece, unless the conversation is the speaker's own.
+
+        Comes after splitting: whose conversation it is may change between two tries, and the cuts must not.
+        """
+        if link is None or link.status == "resolved" or event.place is None or event.place.scope == "personal":
+            return piece
+        if await self._user(event, desk) == link.freshchat_user_id:
+            return piece
+        return self._say("speaker", None, name=event.sender.name or self._say("someone", None), text=piece)
+
+
+def _starts_nothing(event: Event, desk: Desk, link: Link | None) -> str | None:
+    """Say why an event for which no conversation is open opens none, if it does not."""
+    if link is not None:
+        return "delete_after_resolve" if link.status == "resolved" and event.kind == "delete" else None
+    if event.kind != "create":
+        return f"{event.kind}_of_unlinked_thread"
+    personal = event.place is not None and event.place.scope == "personal"
+    if desk.channel_messages == "mention" and not event.names_bot and not personal:
+        return "bot_not_mentioned"
+    return None
+
+
+def _properties(tags: Sequence[str], attributes: Mapping[str, str]) -> dict[str, str]:
+    """Conversations have no tags in Freshchat's API: they travel as a property."""
+    return ({"cf_tags": ", ".join(tags)} if tags else {}) | dict(attributes)
+
+
+def _step(event: Event, number: int) -> str:
+    return ids.step_key(event.idempotency_key, f"message.{number}")
+
+
+def _key(sent: Sent) -> str:
+    return ids.sent_key(sent.conversation_id, sent.id)
+
+
+def _sent(key: str) -> Sent:
+    conversation, message = ids.parse_sent_key(key)
+    return Sent(id=message, conversation_id=conversation)
+
+
+def _busy() -> Unavailable:
+    return Unavailable("another message is opening this conversation", code="claimed", component="to-freshchat")
