@@ -1,0 +1,1 @@
+"""Embedded defaults: everything in one folder on one machine."""

@@ -1,0 +1,145 @@
+"""The embedded `Queue`: two directions of sessions in one SQLite file, shared by any number of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from adapters.local import sqlite_letters as letters
+from adapters.local import sqlite_queue_sql as sql
+from adapters.local.sqlite import Database
+from adapters.local.sqlite_acceptor import Acceptor
+from adapters.local.sqlite_lane import Group
+from adapters.local.sqlite_session import Renewals, SqliteSession
+from bridge.errors import StoreFull
+from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope
+
+
+class SqliteQueue:
+    """The `Queue` port on a `Database`, which its maker closes after this.
+
+    A message costs three shared commits: put, accept, complete. Tenants with ready sessions take turns.
+    """
+
+    def __init__(self, db: Database, *, lease_seconds: float = 30.0, now: Callable[[], float] = time.time) -> None:
+        self.db = db
+        self.now = now
+        self.completes: Group[sql.Held, sql.Waiting | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
+        self._lease_seconds = lease_seconds
+        self._name = uuid.uuid4().hex
+        self._counter = count(1)
+        self._turn: dict[Direction, str] = dict.fromkeys(DIRECTIONS, "")
+        self._renewals = Renewals(db, lease_seconds, now)
+        self._acceptors = {d: self._acceptor(d) for d in DIRECTIONS}
+        self._puts = {d: self._put_group(d) for d in DIRECTIONS}
+        self._returning: set[asyncio.Task[None]] = set()
+
+    async def put(self, envelope: Envelope) -> bool:
+        """Store durably, then return True; False if this `message_id` was accepted before (within 7 days)."""
+        return await self.db.write_grouped(self._puts[envelope.direction], envelope)
+
+    async def accept(self, direction: Direction, wait: float) -> SqliteSession | None:
+        """Lease the session that has waited longest among those ready, tenants in turn; None after `wait` seconds.
+
+        Raises StoreFull or Unavailable when leases cannot be written now.
+        """
+        return await self._acceptors[direction].accept(wait)
+
+    async def dead_letters(
+        self, direction: Direction | None = None, *, limit: int = 100, after: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """List letters, oldest first, at most `limit`, those behind letter id `after`."""
+        behind = 0 if after is None else _number(after)
+        if behind is None:
+            return []
+        return await self.db.read(lambda conn: letters.letters(conn, direction, limit, behind))
+
+    async def find_dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """Give one letter, or None."""
+        number = _number(letter_id)
+        return None if number is None else await self.db.read(lambda conn: letters.letter(conn, number))
+
+    async def replay(self, letter_id: str) -> bool:
+        """Put a letter back at the end of its session under its old message id, as if it had never failed."""
+        number = _number(letter_id)
+        if number is None:
+            return False
+        direction = await self.db.write(lambda conn: letters.replay(conn, number, self.now()))
+        if direction is not None:
+            self.ring(direction)
+        return direction is not None
+
+    async def drop(self, letter_id: str) -> bool:
+        """Delete a letter for good; False if there is no such letter."""
+        number = _number(letter_id)
+        return number is not None and await self.db.write(lambda conn: letters.drop(conn, number))
+
+    async def depth(self, direction: Direction) -> Depth:
+        """Tell how full it is: one counter row and the first entry of an index."""
+        return await self.db.read(lambda conn: letters.depth(conn, direction, self.now()))
+
+    async def ping(self) -> None:
+        """Raise Unavailable or StoreFull unless a small write goes through to the disk, with room for more."""
+        await self.db.ping()
+        await self.db.read(lambda _: self.db.keep_reserve())
+
+    async def close(self) -> None:
+        """Send waiting workers home, give back held sessions. The database stays open for its other users."""
+        for acceptor in self._acceptors.values():
+            await acceptor.close()
+        await self._renewals.close()
+        await asyncio.gather(*self._returning)
+
+    def hold(self, session: SqliteSession) -> None:
+        """Keep renewing the lease of this session."""
+        self._renewals.hold(session)
+
+    def let_go(self, session: SqliteSession) -> None:
+        """Stop renewing it."""
+        self._renewals.let_go(session)
+
+    def ring(self, direction: Direction) -> None:
+        """Tell waiting workers that a session may be ready, or will be."""
+        self._acceptors[direction].ring()
+
+    def _put_group(self, direction: Direction) -> Group[Envelope, bool]:
+        def work(conn: sqlite3.Connection, envelopes: Sequence[Envelope]) -> Sequence[bool | Exception]:
+            try:
+                self.db.keep_reserve()
+            except StoreFull as error:
+                return [StoreFull(str(error)) for _ in envelopes]
+            return sql.put_all(conn, direction, envelopes, self.now())
+
+        return Group(work, after=self._acceptors[direction].ring)
+
+    def _acceptor(self, direction: Direction) -> Acceptor:
+        async def take(most: int) -> tuple[Sequence[SqliteSession], float | None]:
+            return await self._take(direction, most)
+
+        return Acceptor(take, self._give_back, self.db.listen, self.now)
+
+    async def _take(self, direction: Direction, most: int) -> tuple[Sequence[SqliteSession], float | None]:
+        last, owner = self._turn[direction], f"{self._name}.{next(self._counter)}"
+
+        def work(conn: sqlite3.Connection) -> tuple[list[sql.Taken], float | None]:
+            now = self.now()
+            return sql.take(conn, direction, most, last, owner, now, now + self._lease_seconds)
+
+        taken, due = await self.db.write(work)
+        if taken:
+            self._turn[direction] = taken[-1].tenant
+        return [SqliteSession(self, direction, one) for one in taken], due
+
+    def _give_back(self, session: SqliteSession) -> None:
+        task = asyncio.create_task(session.release())
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
+
+
+def _number(letter_id: str) -> int | None:
+    """Read a letter id; None for what cannot be one."""
+    return int(letter_id) if letter_id.isascii() and letter_id.isdigit() and len(letter_id) < 19 else None

@@ -1,0 +1,180 @@
+"""The embedded `ThreadMap`: links, claims, journal and facts in the same SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from adapters.local.sqlite import Database
+from bridge.events import Place
+from bridge.ports import Attempt, FactKind, Link, Thread
+
+_THREAD = """SELECT thread_key, conversation_id, claimed_by, claimed_until, version
+    FROM threads WHERE tenant = ? AND thread_key = ?"""
+_LINK = """SELECT conversation_id, tenant, thread_key, place, freshchat_user_id, inbox_id, status, locale, created_at
+    FROM links WHERE tenant = ? AND conversation_id = ?"""
+_ADD_LINK = "INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_OPEN = """UPDATE threads SET conversation_id = ?, claimed_by = NULL, claimed_until = NULL, version = version + 1
+    WHERE tenant = ? AND thread_key = ? AND claimed_by = ?"""
+_UPDATE_LINK = """UPDATE links SET place = ?, freshchat_user_id = ?, inbox_id = ?, status = ?, locale = ?
+    WHERE tenant = ? AND conversation_id = ?"""
+_CLAIM_NEW = "INSERT OR IGNORE INTO threads VALUES (?, ?, NULL, ?, ?, 1)"
+_CLAIM_OVER = """UPDATE threads SET claimed_by = ?, claimed_until = ?, version = version + 1
+    WHERE tenant = ? AND thread_key = ? AND version = ?"""
+_START = "INSERT OR IGNORE INTO journal (tenant, key, started_at, note, expires) VALUES (?, ?, ?, ?, ?)"
+_STARTED = "SELECT started_at, note, sent_id FROM journal WHERE tenant = ? AND key = ?"
+_DONE = """INSERT INTO journal (tenant, key, started_at, note, sent_id, expires) VALUES (?, ?, ?, '{}', ?, ?)
+    ON CONFLICT (tenant, key) DO UPDATE SET sent_id = excluded.sent_id"""
+_ABANDON = "DELETE FROM journal WHERE tenant = ? AND key = ? AND sent_id IS NULL"
+_ORIGIN = "SELECT key FROM journal WHERE tenant = ? AND sent_id = ? ORDER BY id LIMIT 1"
+_FACT = """SELECT value FROM facts WHERE tenant = ? AND kind = ? AND fact_id = ?
+    AND (expires IS NULL OR expires > ?)"""
+_LEARN = """INSERT INTO facts (tenant, kind, fact_id, value, expires) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (tenant, kind, fact_id) DO UPDATE SET value = excluded.value, expires = excluded.expires"""
+
+
+class SqliteThreadMap:
+    """The `ThreadMap` port on a `Database`, which its maker closes after this."""
+
+    def __init__(self, db: Database, *, now: Callable[[], float] = time.time, journal_days: float = 30) -> None:
+        self._db = db
+        self._now = now
+        self._journal_seconds = journal_days * 86_400.0
+
+    async def thread(self, tenant: str, thread_key: str) -> Thread | None:
+        """Read what is open in a thread."""
+        return await self._db.read(lambda conn: _thread(conn, tenant, thread_key))
+
+    async def claim(
+        self, tenant: str, thread_key: str, claimant: str, seconds: float, etag: str | None
+    ) -> Thread | None:
+        """Claim the right to open a conversation: create the record (`etag` None) or replace exactly that version."""
+
+        def work(conn: sqlite3.Connection) -> Thread | None:
+            until = self._now() + seconds
+            if etag is None:
+                done = conn.execute(_CLAIM_NEW, (tenant, thread_key, claimant, until))
+            else:
+                done = conn.execute(_CLAIM_OVER, (claimant, until, tenant, thread_key, _version(etag)))
+            return _thread(conn, tenant, thread_key) if done.rowcount == 1 else None
+
+        return await self._db.write(work)
+
+    async def link(self, link: Link, claimant: str) -> bool:
+        """Write the link and make it the thread's open conversation, ending the claim of `claimant`.
+
+        A link that exists already keeps its thread, status and place: the first one was right, the second is a repeat.
+        """
+
+        def work(conn: sqlite3.Connection) -> bool:
+            conn.execute(_ADD_LINK, _row(link))
+            opened = conn.execute(_OPEN, (link.conversation_id, link.tenant_id, link.thread_key, claimant))
+            if opened.rowcount == 1:
+                return True
+            thread = _thread(conn, link.tenant_id, link.thread_key)
+            return thread is not None and thread.conversation_id == link.conversation_id
+
+        return await self._db.write(work)
+
+    async def by_conversation(self, tenant: str, conversation_id: str) -> Link | None:
+        """Read the link of a conversation."""
+        row = await self._db.read(lambda conn: conn.execute(_LINK, (tenant, conversation_id)).fetchone())
+        return None if row is None else _link(row)
+
+    async def update(self, link: Link) -> None:
+        """Replace a link that exists; its thread and its birthday stay, and nothing is created."""
+        tenant, conversation, _, *changed, _ = _row(link)
+        await self._db.write(lambda conn: conn.execute(_UPDATE_LINK, (*changed, tenant, conversation)).rowcount)
+
+    async def start(self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None) -> Attempt:
+        """Journal that an outside call is about to be made, durably; a second start returns the first row."""
+        row = (tenant, key, now, json.dumps(dict(note or {})), now + self._journal_seconds)
+
+        def work(conn: sqlite3.Connection) -> Attempt:
+            first = conn.execute(_START, row).rowcount == 1
+            started_at, text, sent_id = conn.execute(_STARTED, (tenant, key)).fetchone()
+            return Attempt(first=first, started_at=started_at, note=json.loads(text), sent_id=sent_id)
+
+        return await self._db.write(work)
+
+    async def done(self, tenant: str, key: str, sent_id: str) -> None:
+        """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
+        now = self._now()
+        row = (tenant, key, now, sent_id, now + self._journal_seconds)
+        await self._db.write(lambda conn: conn.execute(_DONE, row).rowcount)
+
+    async def abandon(self, tenant: str, key: str) -> None:
+        """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
+        await self._db.write(lambda conn: conn.execute(_ABANDON, (tenant, key)).rowcount)
+
+    async def origin(self, tenant: str, sent_id: str) -> str | None:
+        """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
+        row = await self._db.read(lambda conn: conn.execute(_ORIGIN, (tenant, sent_id)).fetchone())
+        return None if row is None else str(row[0])
+
+    async def fact(self, tenant: str, kind: FactKind, fact_id: str) -> Mapping[str, str] | None:
+        """Recall what `learn` kept."""
+        wanted = (tenant, kind, fact_id, self._now())
+        row = await self._db.read(lambda conn: conn.execute(_FACT, wanted).fetchone())
+        return None if row is None else json.loads(row[0])
+
+    async def learn(
+        self, tenant: str, kind: FactKind, fact_id: str, value: Mapping[str, str], ttl: float | None
+    ) -> None:
+        """Keep a small record found out from a platform for `ttl` seconds (None: for good); replaces."""
+        expires = None if ttl is None else self._now() + ttl
+        row = (tenant, kind, fact_id, json.dumps(dict(value)), expires)
+        await self._db.write(lambda conn: conn.execute(_LEARN, row).rowcount)
+
+    async def ping(self) -> None:
+        """Raise Unavailable or StoreFull unless a small write goes through to the disk."""
+        await self._db.ping()
+
+    async def close(self) -> None:
+        """Let go of the store; the database stays open for its other users."""
+
+
+def _version(etag: str) -> int:
+    """Read an etag; one that is not ours matches no version."""
+    return int(etag) if etag.isascii() and etag.isdigit() and len(etag) < 19 else -1
+
+
+def _thread(conn: sqlite3.Connection, tenant: str, thread_key: str) -> Thread | None:
+    row = conn.execute(_THREAD, (tenant, thread_key)).fetchone()
+    if row is None:
+        return None
+    key, conversation_id, claimed_by, claimed_until, version = row
+    return Thread(
+        thread_key=key,
+        conversation_id=conversation_id,
+        claimed_by=claimed_by,
+        claimed_until=claimed_until,
+        etag=str(version),
+    )
+
+
+def _row(link: Link) -> tuple[Any, ...]:
+    place = json.dumps(asdict(link.place))
+    return (
+        link.tenant_id, link.conversation_id, link.thread_key, place, link.freshchat_user_id, link.inbox_id,
+        link.status, link.locale, link.created_at,
+    )  # fmt: skip
+
+
+def _link(row: tuple[Any, ...]) -> Link:
+    conversation_id, tenant, thread_key, place, user, inbox, status, locale, created_at = row
+    return Link(
+        conversation_id=conversation_id,
+        tenant_id=tenant,
+        thread_key=thread_key,
+        place=Place(**json.loads(place)),
+        freshchat_user_id=user,
+        inbox_id=inbox,
+        status=status,
+        locale=locale,
+        created_at=created_at,
+    )
