@@ -1,0 +1,43 @@
+"""Bodies and refusals of the control API."""
+
+from typing import NoReturn, TypeVar
+
+from aiohttp import web
+
+from sandbox.wire import JsonObject, Refusal, read_object
+from sandbox.world import Named, find
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def refuse(message: str, status: int = 400) -> NoReturn:
+    """Say in words what is wrong with a control call."""
+    raise Refusal(status, {"error": message})
+
+
+async def body_of(request: web.Request) -> JsonObject:
+    """The JSON object in the body; no body counts as an empty object."""
+    if not await request.read():
+        return {}
+    body = await read_object(request)
+    if body is None:
+        refuse("the body must be a JSON object")
+    return body
+
+
+def chosen(things: tuple[NamedT, ...], name: object, what: str) -> NamedT:
+    """The thing with this name; the first one when no name is given."""
+    if name is None or name == "":
+        return things[0]
+    thing = find(things, name)
+    if thing is None:
+        refuse(f"no {what} is called {name!r}; there are {', '.join(thing.names()[0] for thing in things)}", 404)
+    return thing
+
+
+def count(body: JsonObject, name: str, limit: int = 1000) -> int:
+    """How many times; 1 when it does not say."""
+    value = body.get(name, 1)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+        refuse(f"{name} must be a whole number between 0 and {limit}")
+    return value

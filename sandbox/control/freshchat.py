@@ -1,0 +1,97 @@
+"""Control of the Freshchat side: act as an agent, send any webhook, look at the conversations."""
+
+from aiohttp import web
+
+from sandbox.control.bodies import body_of, chosen, count, refuse
+from sandbox.freshchat.desk import Desk, Words
+from sandbox.freshchat.parts import text_of
+from sandbox.freshchat.state import Conversation, FreshchatState
+from sandbox.webhooks import WebhookSender, as_body
+from sandbox.wire import JsonObject, answer
+from sandbox.world import Agent, World
+
+ACTORS = ("agent", "bot", "system", "user")
+
+
+class FreshchatControl:
+    """The calls below /_sandbox/freshchat."""
+
+    def __init__(self, world: World, state: FreshchatState, desk: Desk, webhooks: WebhookSender) -> None:
+        self._world = world
+        self._state = state
+        self._desk = desk
+        self._webhooks = webhooks
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/_sandbox/freshchat/reply", self.reply),
+            web.post("/_sandbox/freshchat/assign", self.assign),
+            web.post("/_sandbox/freshchat/resolve", self.resolve),
+            web.post("/_sandbox/freshchat/reopen", self.reopen),
+            web.post("/_sandbox/freshchat/webhook", self.webhook),
+            web.get("/_sandbox/freshchat/state", self.show),
+            web.get("/_sandbox/webhooks", self.report),
+        ]
+
+    async def reply(self, request: web.Request) -> web.Response:
+        """Somebody on the Freshchat side writes; `times` repeats the webhook, not the message."""
+        body = await body_of(request)
+        conversation = self._conversation(body)
+        actor_type = body.get("actor_type") or "agent"
+        if actor_type not in ACTORS:
+            refuse(f"actor_type must be one of {', '.join(ACTORS)}")
+        parts = body.get("parts") or [{"text": {"content": str(body.get("text") or "")}}]
+        if not isinstance(parts, list) or (not body.get("parts") and not text_of(parts)):
+            refuse("text or parts are needed")
+        actor_id = self._actor_id(actor_type, body, conversation)
+        words = Words(parts, actor_type, actor_id, str(body.get("type") or "normal"), source="web")
+        if body.get("reply_parts"):
+            words.reply_parts = body["reply_parts"]
+        return answer({"id": self._desk.say(conversation, words, count(body, "times"))["id"]})
+
+    async def assign(self, request: web.Request) -> web.Response:
+        body = await body_of(request)
+        conversation, agent = self._conversation(body), self._agent(body)
+        self._desk.assign(conversation, agent, agent, None)
+        return answer(conversation.render())
+
+    async def resolve(self, request: web.Request) -> web.Response:
+        body = await body_of(request)
+        conversation = self._conversation(body)
+        self._desk.resolve(conversation, self._agent(body))
+        return answer(conversation.render())
+
+    async def reopen(self, request: web.Request) -> web.Response:
+        body = await body_of(request)
+        conversation = self._conversation(body)
+        self._desk.reopen(conversation, "agent", self._agent(body).id)
+        return answer(conversation.render())
+
+    async def webhook(self, request: web.Request) -> web.Response:
+        """Post any body to the webhook address; a text goes out byte for byte."""
+        body = await body_of(request)
+        if "body" not in body:
+            refuse("body is needed")
+        raw, signature = as_body(body["body"]), body.get("signature")
+        outcomes = [await self._webhooks.send_raw(raw, signature) for _ in range(count(body, "times"))]
+        return answer({"status": [o.status for o in outcomes], "body": outcomes[-1].body if outcomes else ""})
+
+    async def show(self, _: web.Request) -> web.Response:
+        return answer(self._state.render())
+
+    async def report(self, _: web.Request) -> web.Response:
+        return answer(self._webhooks.report())
+
+    def _conversation(self, body: JsonObject) -> Conversation:
+        conversation = self._state.conversations.get(str(body.get("conversation_id")))
+        if conversation is None:
+            refuse("no conversation has this conversation_id", 404)
+        return conversation
+
+    def _agent(self, body: JsonObject) -> Agent:
+        return chosen(self._world.agents, body.get("agent"), "agent")
+
+    def _actor_id(self, actor_type: str, body: JsonObject, conversation: Conversation) -> str:
+        if actor_type == "agent":
+            return self._agent(body).id
+        return conversation.user_ids[0] if actor_type == "user" else ""

@@ -1,0 +1,1 @@
+"""The Freshchat side: the v2 API, its state, and its webhooks."""

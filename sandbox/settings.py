@@ -1,0 +1,63 @@
+"""How the sandbox behaves; each field can be changed while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass
+class Settings:
+    """The switches of POST /_sandbox/settings."""
+
+    bridge: str = "http://127.0.0.1:3978"
+    #: Graph 1 request/s per channel or chat, connector 7 sends/s per thread.
+    enforce_limits: bool = False
+    #: Messages posted through the Freshchat API come back as webhooks.
+    echo_user_messages: bool = True
+    device_code_auto_approve: bool = True
+    device_code_seconds: int = 900
+    access_token_seconds: int = 3599
+    webhook_retry_seconds: float = 1.0
+    webhook_timeout_seconds: float = 3.0
+    latency_ms: int = 0
+    #: Every post to a resolved Freshchat conversation is refused, not only to an old one.
+    not_latest: bool = False
+    #: Resource-specific consent: every message of a channel or group chat reaches the bot.
+    rsc: bool = True
+    #: Posts to a thread root that never existed are refused; load drivers that invent threads switch this off.
+    strict_threads: bool = True
+    #: A file part in a webhook names its URL; really it may be missing until the message is read back.
+    webhook_file_urls: bool = True
+
+    def change(self, wanted: Mapping[str, Any]) -> str | None:
+        """Apply the wanted values, or return the complaint and change nothing."""
+        values: dict[str, Any] = {}
+        kinds = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        for name, value in wanted.items():
+            if name not in kinds:
+                return f"unknown setting {name}"
+            values[name] = _fit(kinds[name], value)
+            if values[name] is None:
+                return f"setting {name} must be {kinds[name].__name__}"
+        for name, value in values.items():
+            setattr(self, name, value)
+        return None
+
+    def restore(self, original: "Settings") -> None:
+        """Take every value of the original."""
+        self.change(asdict(original))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All values by name."""
+        return asdict(self)
+
+
+def _fit(kind: type, value: Any) -> Any:
+    """The value as this kind, or None; true is not a number, and numbers must not be negative."""
+    if kind is bool or isinstance(value, bool):
+        return value if kind is bool and isinstance(value, bool) else None
+    if kind is str:
+        return value.rstrip("/") if isinstance(value, str) and value.startswith(("http://", "https://")) else None
+    if not isinstance(value, (int, float)) or value < 0:
+        return None
+    return kind(value)
