@@ -1,0 +1,1 @@
+"""Freshchat: its API, its webhook, its signature."""

@@ -1,0 +1,145 @@
+"""The text of a Freshchat message: its parts, walked and written out.
+
+A message has `message_parts` (content) and `reply_parts` (answer buttons); 2018 accounts have `msg_parts`. Each part
+is an object with one key. Section names of templates vary, so they are walked without looking at them. A kind that we
+do not know is named in the text, never an error.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+MAX_DEPTH = 8
+MAX_PARTS = 200
+
+
+class NotUnderstood(Exception):
+    """A field that we know does not have its documented form; the text names the field only."""
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """Write out all parts, one line or more each."""
+    parts = message.get("message_parts")
+    if parts is None:
+        parts = [_from_old(part) for part in _list(message.get("msg_parts"), "message_parts")]
+    found = [*_list(parts, "message_parts"), *_list(message.get("reply_parts") or [], "reply_parts")]
+    lines = []
+    for line in _lines(found, 0):
+        lines.append(line)
+        if len(lines) == MAX_PARTS:
+            break
+    return "\n".join(lines).strip()
+
+
+def _from_old(part: Any) -> dict[str, Any]:
+    """Turn `{"part_type": "text", "properties": {"text": …}}` into today's form."""
+    if not isinstance(part, dict) or not isinstance(part.get("part_type"), str):
+        raise NotUnderstood("msg_parts is not a list of parts")
+    properties = part.get("properties")
+    if part["part_type"] == "text" and isinstance(properties, dict):
+        properties = {"content": properties.get("text")}
+    return {part["part_type"]: properties}
+
+
+def _lines(parts: list[Any], depth: int) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        yield "[unsupported content: nesting]"
+        return
+    for part in parts:
+        if not isinstance(part, dict):
+            raise NotUnderstood("a part is not an object")
+        known = [kind for kind in part if kind in _KINDS] or list(part)[:1]
+        for kind in known:
+            yield from (line for line in _part(kind, part[kind], depth) if line)
+
+
+def _part(kind: str, value: Any, depth: int) -> Iterator[str]:
+    write = _KINDS.get(kind)
+    if write is None:
+        yield f"[unsupported content: {_short(kind)}]"
+    elif isinstance(value, dict):
+        yield from write(value, depth)
+    else:
+        raise NotUnderstood(f"part {kind} is not an object")
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise NotUnderstood(f"{name} is not a list")
+    return value
+
+
+def _str(part: dict[str, Any], name: str) -> str:
+    value = part.get(name)
+    if value is not None and not isinstance(value, str):
+        raise NotUnderstood(f"{name} of a part is not text")
+    return value or ""
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:80]
+
+
+# --- one function per kind ------------------------------------------------------------------------------------------
+
+_Write = Callable[[dict[str, Any], int], Iterator[str]]
+
+
+def _text(part: dict[str, Any], _depth: int) -> Iterator[str]:
+    yield _str(part, "content")
+
+
+def _mail(part: dict[str, Any], _depth: int) -> Iterator[str]:
+    yield _short(_str(part, "subject"))
+    yield html.unescape(re.sub(r"<[^>]*>", " ", _str(part, "content"))).strip()
+
+
+def _named(word: str) -> _Write:
+    def write(part: dict[str, Any], _depth: int) -> Iterator[str]:
+        name = _short(_str(part, "name"))
+        yield f"[{word}: {name}]" if name else f"[{word}]"
+
+    return write
+
+
+def _plain(word: str) -> _Write:
+    def write(_part: dict[str, Any], _depth: int) -> Iterator[str]:
+        yield f"[{word}]"
+
+    return write
+
+
+def _button(part: dict[str, Any], _depth: int) -> Iterator[str]:
+    label = _short(_str(part, "label")) or _short(_str(part, "custom_reply_text"))
+    url = _str(part, "url")
+    yield f"[{label or 'button'}]" + (f" {url}" if url else "")
+
+
+def _collection(part: dict[str, Any], depth: int) -> Iterator[str]:
+    yield from _lines(_list(part.get("sub_parts") or [], "sub_parts"), depth + 1)
+
+
+def _template(part: dict[str, Any], depth: int) -> Iterator[str]:
+    for section in _list(part.get("sections") or [], "sections"):
+        if not isinstance(section, dict):
+            raise NotUnderstood("a section is not an object")
+        yield from _lines(_list(section.get("parts") or [], "parts"), depth + 1)
+
+
+_KINDS: dict[str, _Write] = {
+    "text": _text,
+    "email": _mail,
+    "help_text": _text,
+    "image": _plain("image"),
+    "video": _plain("video"),  # audio arrives as video too
+    "file": _named("file"),
+    "url_button": _button,
+    "quick_reply_button": _button,
+    "callback": _button,
+    "reference": _button,  # a link into Freshchat's own FAQ, which only its widget can open
+    "collection": _collection,
+    "template_content": _template,
+}

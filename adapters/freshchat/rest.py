@@ -1,0 +1,218 @@
+"""Freshchat's REST API v2: one account, one place where statuses become our errors.
+
+Errors tell the status, Freshchat's own status word and `X-Trace-ID` (their support asks for it), never a body: an
+error body can quote what the person wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from adapters.http import Answer, HostRule, call, retry_after
+from adapters.pace import Pace
+from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, Throttled, Unavailable
+from bridge.ports import ConversationClosed
+
+COMPONENT = "freshchat"
+MAX_PAGES = 200
+
+
+def base_url(text: str, hosts: HostRule) -> URL:
+    """Read the account's host as configured, with or without scheme and `/v2`; Misconfigured if it may not be."""
+    text = text.strip().rstrip("/")
+    try:
+        url = hosts.check(text if "://" in text else f"https://{text}")
+    except ValueError as reason:
+        raise Misconfigured(f"the Freshchat API URL cannot be used: {reason}") from None
+    if url.raw_query_string or url.raw_fragment:
+        raise Misconfigured("the Freshchat API URL cannot be used: it has a query")
+    path = url.raw_path.rstrip("/")
+    return url.with_path(path if path.endswith("/v2") else f"{path}/v2", encoded=True)
+
+
+class FreshchatRest:
+    """Calls one account, at its pace."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        api_key: Callable[[], Awaitable[str]],
+        hosts: HostRule,
+        *,
+        clock: Callable[[], float],
+        timeout: float,
+        pace: Pace | None = None,
+    ) -> None:
+        self._session = session
+        self._base = base_url(url, hosts)
+        self._api_key = api_key
+        self._clock = clock
+        self._timeout = timeout
+        self._pace = pace or Pace(COMPONENT)
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None, *, timeout: float | None = None) -> Any:
+        """Read one thing. `path` is below `/v2`, its parts already quoted."""
+        return await self._call("GET", self._url(path, query), timeout=timeout)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one thing; the answer is an object, or it is unclear whether it was made."""
+        value = await self._call("POST", self._url(path, None), body)
+        if not isinstance(value, dict):
+            raise unclear()
+        return value
+
+    async def pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        """Read a list page by page, along `link.href`; there may be none, then page by number to the first empty one.
+
+        The caller stops at a page that is empty or brings nothing new. A link to another host, or back to a page
+        already seen, is refused: the token would follow it.
+        """
+        url: URL | None = self._url(path, {"page": "1", "items_per_page": "50", **query})
+        seen: set[URL] = set()
+        linked = False
+        while url is not None:
+            if url in seen or len(seen) == MAX_PAGES:
+                raise Unavailable("a list does not end", code="freshchat_bad_link", component=COMPONENT)
+            seen.add(url)
+            page = await self._call("GET", url)
+            page = page if isinstance(page, dict) else {}
+            yield page
+            following = self._next(page)
+            linked = linked or following is not None
+            url = following if linked else url.update_query(page=str(len(seen) + 1))
+
+    def _next(self, page: dict[str, Any]) -> URL | None:
+        link = page.get("link")
+        href = link.get("href") if isinstance(link, dict) else None
+        if not isinstance(href, str) or not href:
+            return None
+        try:
+            url = self._base.join(URL(href))
+            if url.origin() == self._base.origin():
+                return url
+        except ValueError:
+            pass
+        raise Unavailable("a link leaves the host", code="freshchat_bad_link", component=COMPONENT)
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
+        url = self._base.with_path(f"{self._base.raw_path}/{path}", encoded=True)
+        return url.with_query(query) if query else url
+
+    async def _call(
+        self, method: str, url: URL, body: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Any:
+        key = (await self._api_key()).strip()
+        if not re.fullmatch(r"[!-~]+", key):
+            raise Forbidden("there is no usable API key", code="freshchat_no_key", component=COMPONENT)
+        await self._pace.turn()
+        answer = await call(
+            self._session,
+            method,
+            url,
+            component=COMPONENT,
+            headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+            send=body,
+            timeout=timeout or self._timeout,
+        )
+        self._note(answer)
+        if not answer.ok:
+            raise error_of(answer, method, self._clock())
+        return _json(answer, method)
+
+    def _note(self, answer: Answer) -> None:
+        reset = _number(answer.headers, "X-RateLimit-Reset")
+        if answer.status == 429:
+            self._pace.refused(wait_of(answer, self._clock()))
+        else:
+            self._pace.went(
+                _number(answer.headers, "X-RateLimit-Limit"),
+                _number(answer.headers, "X-RateLimit-Remaining"),
+                reset - self._clock() if reset is not None else None,
+            )
+
+
+def wait_of(answer: Answer, now: float) -> float | None:
+    """Tell how long a 429 asks us to wait: `Retry-After`, else until `X-RateLimit-Reset`."""
+    after = retry_after(answer.headers, now)
+    reset = _number(answer.headers, "X-RateLimit-Reset")
+    if after is None and reset is not None:
+        return min(max(reset - now, 0.0), 3600.0)
+    return after
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    value = headers.get(name, "")
+    return float(value) if re.fullmatch(r"\d{1,15}(\.\d+)?", value) else None
+
+
+def _json(answer: Answer, method: str) -> Any:
+    """Read a 2xx. A wrong host (portal, web app) answers 200 with its HTML page on every path."""
+    try:
+        return answer.json()
+    except ValueError:
+        if method == "POST" and not answer.body.strip():
+            raise unclear() from None
+        raise _wrong_host(answer) from None
+
+
+def _wrong_host(answer: Answer) -> Forbidden:
+    return Forbidden(
+        f"the host answers {answer.status} with something else than JSON, such as HTML: is it the wrong host?",
+        code="freshchat_wrong_host",
+        component=COMPONENT,
+    )
+
+
+def unclear() -> Unavailable:
+    """A 2xx that does not tell what was made: look before doing it again."""
+    return Unavailable("the answer names no id", code="freshchat_no_id", component=COMPONENT, maybe_done=True)
+
+
+def error_of(answer: Answer, method: str, now: float) -> BridgeError | ConversationClosed:
+    """Map a status that is not 2xx. The one table of this vendor."""
+    status, text = answer.status, _told(answer)
+    code = f"freshchat_{status}"
+    if status == 400 and b"not the latest conversation" in answer.body.lower():
+        return ConversationClosed(text)
+    if status in (401, 403):  # 403: the token lacks a scope; on Omni also for calls that moved to the organisation
+        return Forbidden(text, code=code, component=COMPONENT)
+    if status == 429:
+        return Throttled(text, code=code, component=COMPONENT, after=wait_of(answer, now))
+    if status >= 500 or status == 408:
+        return Unavailable(text, code=code, component=COMPONENT, maybe_done=method == "POST")
+    if 300 <= status < 400 or (status in (404, 405) and answer.body.lstrip().startswith(b"<")):
+        return _wrong_host(answer)
+    return Rejected(text, code=code, component=COMPONENT)
+
+
+def _told(answer: Answer) -> str:
+    word = _token(answer.object().get("status"), r"[A-Z][A-Z0-9_]{0,60}")
+    trace = _token(answer.headers.get("X-Trace-ID"), r"[\w.:-]{1,80}")
+    return " ".join(part for part in (f"{answer.status}", word, f"trace {trace}" if trace else "") if part)
+
+
+def _token(value: object, pattern: str) -> str:
+    return value if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) else ""
+
+
+def iso(moment: float) -> str:
+    """Write a time as Freshchat wants it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def epoch(text: object) -> float | None:
+    """Read a time of Freshchat's; None if it is not one."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
