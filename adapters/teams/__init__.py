@@ -1,0 +1,1 @@
+"""Teams: replies through Graph and through the Bot connector, sign-in, people."""

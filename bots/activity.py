@@ -1,0 +1,220 @@
+"""Reading Teams activities, as they arrive: pure functions from the raw JSON to keys and to events.
+
+Works on the raw JSON and not on the SDK's model, because the model drops mention bodies, `conversation.tenantId` and
+unknown fields on its way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from bridge import ids
+from bridge.errors import Rejected
+from bridge.events import Event, Ignored, Kind, Mention, Place, Sender, validate
+from bridge.ids import Scope, TeamsKey, ThreadKey
+
+Raw = Mapping[str, Any]
+
+ACTIONS: Mapping[str, Literal["create", "edit", "delete"]] = {
+    "message": "create",
+    "messageUpdate": "edit",  # editMessage and undeleteMessage: the text is in the activity either way
+    "messageDelete": "delete",
+}
+
+_SCOPES: Mapping[str, Scope] = {"channel": "channel", "groupChat": "groupChat", "personal": "personal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the door needs of an activity: its idempotency key and its ordering key."""
+
+    idempotency: str
+    session: str
+    kind: str
+
+
+class BadActivity(ValueError):
+    """A field that every activity has is missing or has the wrong type; the door answers 400."""
+
+
+def tenant_of(raw: Raw) -> str | None:
+    """Tell the Entra tenant, in lower case. Two places name it; when both do, they must agree."""
+    places = (_text(raw, "channelData", "tenant", "id"), _text(raw, "conversation", "tenantId"))
+    named = {tenant.lower() for tenant in places if tenant}
+    return named.pop() if len(named) == 1 else None
+
+
+def read_keys(raw: Raw) -> Keys:
+    """Make the keys of a message, edit or delete; BadActivity when it lacks what they are made of."""
+    return _keys(raw, _place(raw), _person(raw))
+
+
+def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
+    tenant, message = tenant_of(raw), _text(raw, "id")
+    action = ACTIONS.get(_text(raw, "type") or "")
+    if tenant is None or message is None or action is None:
+        raise BadActivity("tenant, id or type is missing")
+    version = _version(raw) if action == "edit" else None
+    key = TeamsKey(
+        place.team_id,
+        place.channel_id or ids.split_conversation(place.conversation_id)[0],
+        place.root_id,
+        message,
+        action,
+        version,
+    )
+    return Keys(ids.teams_key(key), ids.thread_key(_thread(tenant, place, sender)), action)
+
+
+def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
+    """Translate a message, edit or delete. Raises Rejected(`not_understood`) when it cannot be understood."""
+    try:
+        place, sender = _place(raw), _person(raw)
+        keys = _keys(raw, place, sender)
+    except BadActivity as error:
+        raise Rejected(str(error), code="not_understood", component="teams") from None
+    if sender.kind == "bot":
+        return Ignored("from_bot")
+    text, mentions, bot_named = read_text(raw, bot_app_id)
+    if keys.kind != "delete" and not text:
+        return Ignored("card_submit" if raw.get("value") is not None else "empty")
+    return validate(
+        Event(
+            idempotency_key=keys.idempotency,
+            tenant_id=tenant_of(raw) or "",
+            direction="inbound",
+            kind=cast(Kind, keys.kind),
+            timestamp=_time(raw),
+            sender=sender,
+            text=text,
+            message_id=_text(raw, "id") or "",
+            thread_key=keys.session,
+            user_hash=ids.aad_hash(sender.aad_object_id or sender.id),
+            place=place,
+            mentions=mentions,
+            names_bot=bot_named,
+        )
+    )
+
+
+def read_text(raw: Raw, bot_app_id: str) -> tuple[str, tuple[Mention, ...], bool]:
+    """Give the text without the bot's own mention, who is mentioned in it, and whether the bot is.
+
+    A mention is trusted by its entity's id, never by the name inside `<at>`, which the sender can edit. The SDK's
+    `remove_recipient_mention` is not used: it treats the name as a regular expression and removes plain words too.
+    """
+    text, people, bot_named = _text(raw, "text") or "", [], False
+    for entity in _list(raw, "entities"):
+        literal, mentioned = _text(entity, "text"), _text(entity, "mentioned", "id")
+        if _text(entity, "type") != "mention" or not literal or not mentioned or literal not in text:
+            continue
+        if mentioned == f"28:{bot_app_id}":
+            text, bot_named = text.replace(literal, "", 1), True
+        else:
+            label = html.unescape(_TAG.sub("", literal))
+            text = text.replace(literal, f"@{label}", 1)
+            people.append(Mention(display=label, id=mentioned))
+    text = _SPOOFED.sub(lambda m: f"@{html.unescape(m[1])}", text)
+    return _tidy(_TAG.sub("", text)), tuple(people), bot_named
+
+
+# Neither runs past the next `<`: a pattern that looks further for an end takes minutes for a text full of `<at>`.
+_TAG = re.compile(r"</?at(?:\s[^<>]*)?>")
+_SPOOFED = re.compile(r"<at(?:\s[^<>]*)?>([^<]*)</at>")
+
+
+def _tidy(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\u00a0", " ").strip()
+
+
+def _place(raw: Raw) -> Place:
+    conversation, service_url = _text(raw, "conversation", "id"), _text(raw, "serviceUrl")
+    if conversation is None or service_url is None:
+        raise BadActivity("conversation.id or serviceUrl is missing")
+    base, root = ids.split_conversation(conversation)
+    scope = _scope(raw, base)
+    if scope != "channel":
+        return Place(scope=scope, conversation_id=base, service_url=service_url)
+    # a top-level post without the suffix is its own root
+    root = root or _text(raw, "replyToId") or _text(raw, "id")
+    return Place(
+        scope=scope,
+        conversation_id=conversation,
+        service_url=service_url,
+        team_id=_text(raw, "channelData", "team", "id"),
+        team_group_id=_text(raw, "channelData", "team", "aadGroupId"),
+        channel_id=base,
+        root_id=root,
+    )
+
+
+def _scope(raw: Raw, base: str) -> Scope:
+    named = _text(raw, "conversation", "conversationType")
+    if named is not None:
+        scope = _SCOPES.get(named)
+        if scope is None:
+            raise BadActivity("unknown conversationType")
+        return scope
+    if base.startswith("19:"):  # recorded invokes and some events leave the type out
+        return "groupChat" if base.endswith(("@thread.v2", "@unq.gbl.spaces")) else "channel"
+    return "personal"
+
+
+def _person(raw: Raw) -> Sender:
+    account = _text(raw, "from", "id")
+    if account is None:
+        raise BadActivity("from.id is missing")
+    return Sender(
+        kind="bot" if account.startswith("28:") else "user",
+        id=account,
+        name=_text(raw, "from", "name"),
+        aad_object_id=_text(raw, "from", "aadObjectId"),
+        locale=_text(raw, "locale"),
+    )
+
+
+def _thread(tenant: str, place: Place, sender: Sender) -> ThreadKey:
+    if place.scope == "channel":
+        return ThreadKey(tenant, "channel", (place.channel_id or "", place.root_id or ""))
+    if place.scope == "groupChat":
+        return ThreadKey(tenant, "groupChat", (place.conversation_id,))
+    return ThreadKey(tenant, "personal", (sender.aad_object_id or sender.id,))
+
+
+def _version(raw: Raw) -> str:
+    """Tell two edits of one message apart: by their time, else by what they say."""
+    stamp = re.sub(r"[^0-9TZ.+-]", "", _text(raw, "timestamp") or "")
+    return stamp or hashlib.sha256((_text(raw, "text") or "").encode()).hexdigest()[:16]
+
+
+def _time(raw: Raw) -> str:
+    """Give the activity's time as RFC 3339 (Teams sends seven fraction digits), else that of its id."""
+    sent = _text(raw, "timestamp") or ""
+    try:
+        parsed = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", sent))
+        moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = _text(raw, "id") or ""
+        millis = int(message) if message.isascii() and message.isdigit() and len(message) <= 13 else 0
+        moment = datetime.fromtimestamp(millis / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text(raw: Any, *path: str) -> str | None:
+    """Read a text by path; None when any step is missing or is of another type."""
+    for step in path:
+        if not isinstance(raw, Mapping):
+            return None
+        raw = raw.get(step)
+    return raw if isinstance(raw, str) and raw else None
+
+
+def _list(raw: Raw, name: str) -> list[Any]:
+    value = raw.get(name)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,162 @@
+"""Replies, sign-in and look-ups against the sandbox's Entra, connector and Graph."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from adapters.http import HostRule
+from adapters.teams.directory import TeamsDirectory
+from adapters.teams.reply_bot import BotReplies, Connector
+from adapters.teams.reply_graph import GraphReplies
+from adapters.teams.sign_in import GraphSignIn
+from adapters.teams.tokens import ClientCredentials
+from bridge.errors import Forbidden, Rejected, Throttled, Unavailable
+from bridge.events import Place
+from bridge.ports import Reply
+from sandbox import Options, Sandbox
+
+# The SDK warns about itself when it is imported.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:msgraph.*"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:kiota_abstractions.*"),
+]
+
+HELLO = Reply(text="Please power-cycle it & wait 안녕 🙂", author="Grace Park")
+
+
+def render(reply):
+    text = reply.text.replace("&", "&amp;")
+    return f"<p><strong>{reply.author}</strong></p><p>{text}</p>"
+
+
+@pytest.fixture
+async def sandbox():
+    async with Sandbox(Options(port=0, page=False, seed="1")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def control(sandbox, session):
+    async def post(path, **body):
+        async with session.post(f"{sandbox.url}/_sandbox/{path}", json=body) as response:
+            assert response.status < 300, await response.text()
+            return await response.json()
+
+    return post
+
+
+@pytest.fixture
+async def place(sandbox, control):
+    asked = await control(
+        "teams/messages", scope="channel", user="ada", channel="general", text="stuck", mention=True, deliver=False
+    )
+    config = sandbox.config()
+    return Place(
+        scope="channel",
+        conversation_id=asked["conversation_id"],
+        service_url=sandbox.service_url,
+        team_id=config["team"]["thread_id"],
+        channel_id=config["channels"][0]["id"],
+        root_id=asked["thread"],
+        team_group_id=config["team"]["aad_group_id"],
+    )
+
+
+async def no_pause(_):
+    return None
+
+
+@pytest.fixture
+def sign_in(sandbox, session, secrets):
+    env = sandbox.env
+    return GraphSignIn(
+        session, env["GRAPH_OAUTH_URL"], env["GRAPH_CLIENT_ID"], secrets, clock=time.time, sleep=no_pause
+    )
+
+
+@pytest.fixture
+async def graph(sandbox, session, sign_in):
+    await sign_in.finish(await sign_in.start())
+    return GraphReplies(session, sandbox.env["GRAPH_BASE_URL"], sign_in, render, clock=time.time)
+
+
+@pytest.fixture
+def connector(sandbox, session):
+    env = sandbox.env
+
+    async def secret():
+        return env["MicrosoftAppPassword"]
+
+    scope = "https://api.botframework.com/.default"
+    tokens = ClientCredentials(session, env["BOT_OAUTH_URL"], env["MicrosoftAppId"], secret, scope, clock=time.time)
+    hosts = HostRule(env["BOT_SERVICE_URL_ALLOWLIST"].split(","), allow_loopback_http=True)
+    return Connector(session, tokens, hosts, clock=time.time)
+
+
+def thread(sandbox, place):
+    return next(t for t in sandbox.teams.render()["threads"] if t["thread"] == place.root_id)["messages"]
+
+
+async def test_the_service_account_signs_in_and_answers_in_the_thread(sandbox, graph, sign_in, place):
+    start = time.time()
+    assert (await sign_in.account()).oid == sandbox.config()["service_account"]["aad_id"]
+    sent = await graph.post(place, HELLO)
+    assert [(m["id"], m["via"]) for m in thread(sandbox, place)[1:]] == [(sent, "graph")]
+    assert await graph.find(place, HELLO, start) == [sent]
+    assert await graph.find(place, Reply(text="else", author="Grace Park"), start) == []
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "status_after"])
+async def test_a_reply_that_was_posted_without_an_answer_is_found(graph, place, control, kind):
+    await control("faults", on="graph", match="POST .*", kind=kind, status=504, times=1)
+    start = time.time()
+    with pytest.raises(Unavailable) as caught:
+        await graph.post(place, HELLO)
+    assert caught.value.maybe_done
+    assert len(await graph.find(place, HELLO, start)) == 1
+
+
+async def test_a_revoked_sign_in_is_lost(graph, place, control, sign_in):
+    await graph.post(place, HELLO)
+    await control("rotate", what="revoke_signin")
+    with pytest.raises(Forbidden) as caught:
+        await graph.post(place, HELLO)
+    assert caught.value.code == "graph_signin_lost"
+    assert (await sign_in.status()).problem == "graph_signin_lost"
+
+
+async def test_a_limit_of_graph_is_told_and_not_repeated(sandbox, graph, place, control):
+    await control("faults", on="graph", kind="status", status=429, retry_after=2, times=1)
+    with pytest.raises(Throttled) as caught:
+        await graph.post(place, HELLO)
+    assert caught.value.after == 2
+    assert len(thread(sandbox, place)) == 1
+
+
+async def test_the_bot_answers_in_the_thread_and_in_chats(sandbox, connector, place):
+    bot = BotReplies(connector, render)
+    sent = await bot.post(place, HELLO)
+    assert [(m["id"], m["via"]) for m in thread(sandbox, place)[1:]] == [(sent, "connector")]
+    chats = [sandbox.config()["group_chats"][0]["id"], sandbox.config()["users"][0]["personal_chat"]]
+    for scope, chat in zip(("groupChat", "personal"), chats, strict=True):
+        assert await bot.post(Place(scope=scope, conversation_id=chat, service_url=place.service_url), HELLO)
+    assert await bot.post_card(place, {"type": "AdaptiveCard", "version": "1.4", "body": []}, "Welcome")
+    with pytest.raises(Rejected):
+        await bot.post(Place(scope="personal", conversation_id="a:none", service_url=place.service_url), HELLO)
+
+
+async def test_the_bot_renews_a_refused_token(connector, place, control):
+    await control("faults", on="connector", kind="status", status=401, times=1)
+    assert await BotReplies(connector, render).post(place, HELLO)
+
+
+async def test_people_and_teams_are_known_to_the_roster(sandbox, connector, place):
+    directory = TeamsDirectory(connector)
+    ada = sandbox.config()["users"][0]
+    person = await directory.person(place, ada["teams_id"])
+    assert (person["name"], person["mail"], person["aad_object_id"]) == (ada["name"], ada["mail"], ada["aad_id"])
+    assert await directory.person(place, "29:nobody") is None
+    bare = Place(scope="channel", conversation_id="x", service_url=place.service_url, team_id=place.team_id)
+    assert await directory.team_group_id(bare) == place.team_group_id
