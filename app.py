@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal
 
 import aiohttp
@@ -19,6 +19,7 @@ from adapters.freshchat.translate import to_event as freshchat_event
 from adapters.freshchat.webhook import Account, FreshchatWebhook
 from adapters.http import HostRule, call, endpoint
 from adapters.http import session as http_session
+from adapters.probes import Probes
 from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.reply_bot import BotReplies, Connector, Tokens
@@ -31,9 +32,9 @@ from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
 from bots.keys import SigningKeys
 from bridge.delivery import Handler, Patience, Worker
-from bridge.errors import BridgeError, Misconfigured, StoreFull
+from bridge.errors import BridgeError, Misconfigured
 from bridge.intake import Intake
-from bridge.ports import DIRECTIONS
+from bridge.ports import Direction
 from bridge.settings import Settings, load, suffixes
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, resolve
@@ -46,136 +47,190 @@ ROLES: tuple[Role, ...] = ("all", "web", "worker")
 
 BOT_SCOPE = "https://api.botframework.com/.default"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-WORKERS: web.AppKey[list[Worker]] = web.AppKey("workers", list)
 
 
 async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", telemetry: Telemetry) -> web.Application:
     """Put one process together: doors, deliveries, and what a platform asks. Misconfigured if that cannot be."""
     settings.require_bot()
-    tenants = load_tenants(settings)
+    parts = _Parts(settings, ports, load_tenants(settings), telemetry)
     app = web.Application(client_max_size=1024 * 1024)
-    session = http_session()
-    app.on_cleanup.append(_closer(session.close))
-    builder = _Builder(settings, ports, tenants, session, telemetry)
-    pings: dict[str, Callable[[], Awaitable[None]]] = {
-        "queue": ports.queue.ping,
-        "threads": ports.threads.ping,
-        "secrets": ports.secrets.ping,
-    }
-    if role != "worker":
-        await builder.add_doors(app)
-    if role != "web":
-        app[WORKERS] = await builder.workers()
-        app.cleanup_ctx.append(_deliver(settings.grace))
-    _add_platform_routes(app, ports, telemetry, pings)
+    app.cleanup_ctx.append(parts.session_context)
+    try:
+        if role != "worker":
+            await parts.add_doors(app)
+        workers = parts.add_workers(app) if role != "web" else []
+    except BaseException:
+        await parts.close()
+        raise
+    pings = {"queue": ports.queue.ping, "threads": ports.threads.ping, "secrets": ports.secrets.ping}
+
+    def held() -> Mapping[str, list[str]]:
+        return {worker.direction: tenants for worker in workers if (tenants := worker.holds.tenants())}
+
+    app.add_routes(Probes(ports.queue, telemetry, pings, held).routes())
     return app
 
 
-class _Builder:
+class _Parts:
     """Makes the parts of one process out of settings, stores and tenants."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: Ports,
-        tenants: tuple[Tenant, ...],
-        session: aiohttp.ClientSession,
-        telemetry: Telemetry,
-    ) -> None:
-        self._settings, self._ports, self._tenants = settings, ports, tenants
-        self._session, self._telemetry = session, telemetry
+    def __init__(self, settings: Settings, ports: Ports, tenants: tuple[Tenant, ...], telemetry: Telemetry) -> None:
+        self._settings, self._ports, self._tenants, self._telemetry = settings, ports, tenants, telemetry
+        self._session: aiohttp.ClientSession = http_session()
+        self._sign_in = GraphSignIn(
+            self._session,
+            settings.graph_token_url,
+            settings.graph_client_id or settings.app_id,
+            ports.secrets,
+            clock=time.time,
+        )
+
+    async def session_context(self, _app: web.Application) -> AsyncIterator[None]:
+        """Close the one HTTP session last: contexts end in reverse order."""
+        yield
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was opened here."""
+        await self._session.close()
+
+    # --- doors
 
     async def add_doors(self, app: web.Application) -> None:
         """Open both doors."""
-        intake = Intake(self._ports.queue, self._telemetry, time.time)
-        keys = SigningKeys(self._settings.bot_openid_metadata_url, self._fetch_json, time.time, self._telemetry)
-        app.on_startup.append(_starter(keys.warm_up))
-        app.on_cleanup.append(_closer(keys.close))
+        settings, telemetry = self._settings, self._telemetry
+        intake = Intake(self._ports.queue, telemetry, time.time)
+        keys = SigningKeys(settings.bot_openid_metadata_url, self._fetch_json, time.time, telemetry)
         adapter = BridgeAdapter(
-            ChannelAuthentication(self._settings.app_id, self._settings.bot_openid_metadata_url, keys),
-            tenants=frozenset(t.id for t in self._tenants),
-            service_url_allowed=self._service_url_allowed(),
-            telemetry=self._telemetry,
+            ChannelAuthentication(settings.app_id, settings.bot_openid_metadata_url, keys),
+            tenants=frozenset(tenant.id for tenant in self._tenants),
+            service_url_allowed=_allows(self._hosts(settings.bot_service_url_allowlist)),
+            telemetry=telemetry,
         )
-        bot = QueueingBot(intake, self._telemetry)
+        bot = QueueingBot(intake, telemetry)
 
         async def messages(request: web.Request) -> web.Response:
             return await adapter.process(request, bot)
 
-        app.router.add_post("/api/messages", messages)
-        app.router.add_post("/bot/callback", messages)
-        accounts = {
-            name: account for tenant in self._tenants for name, account in (await self._account(tenant)).items()
-        }
-        only = accounts[self._tenants[0].id] if len(self._tenants) == 1 else None
-        webhook = FreshchatWebhook(lambda name: only if name is None else accounts.get(name), intake, self._telemetry)
-        app.router.add_routes(webhook.routes())
+        async def key_context(_app: web.Application) -> AsyncIterator[None]:
+            await keys.warm_up()
+            yield
+            await keys.close()
 
-    async def workers(self) -> list[Worker]:
-        """Make one worker per direction."""
-        settings, threads = self._settings, self._ports.threads
-        tokens = await self._bot_tokens()
-        connector = Connector(self._session, tokens, self._hosts(settings.bot_service_url_allowlist), clock=time.time)
-        directory = TeamsDirectory(connector)
-        sign_in = self._sign_in()
+        app.cleanup_ctx.append(key_context)
+        app.add_routes([web.post("/api/messages", messages), web.post("/bot/callback", messages)])
+        app.add_routes(FreshchatWebhook(await self._accounts(), intake, telemetry).routes())
 
-        async def graph_ready() -> bool:
-            return await sign_in.signed_in() is not None
+    async def _accounts(self) -> Callable[[str | None], Account | None]:
+        """Give the look-up of accounts by tenant id or name; None names the only tenant there is."""
+        accounts: dict[str | None, Account] = {}
+        for tenant in self._tenants:
+            account = await self._account(tenant)
+            accounts |= {name: account for name in (tenant.id, tenant.name) if name}
+        if len(self._tenants) == 1:
+            accounts[None] = accounts[self._tenants[0].id]
+        return lambda name: accounts.get(name) or accounts.get(name and name.lower())
+
+    async def _account(self, tenant: Tenant) -> Account:
+        freshchat, secrets = tenant.freshchat, self._ports.secrets
+        keys = await resolve(freshchat.webhook_keys, secrets)
+        tokens = await resolve(freshchat.webhook_token, secrets)
+        verifier = Verifier(freshchat.webhook_scheme, keys)
+        return Account(tenant_id=tenant.id, verifier=verifier, token=tokens[0] if tokens else None)
+
+    async def _fetch_json(self, url: str) -> Any:
+        try:
+            answer = await call(self._session, "GET", endpoint(url), component="botframework", timeout=5)
+        except (BridgeError, Misconfigured) as error:
+            raise OSError(str(error)) from None
+        if not answer.ok:
+            raise OSError(f"status {answer.status}")
+        return answer.json()
+
+    # --- deliveries
+
+    def add_workers(self, app: web.Application) -> list[Worker]:
+        """Add one worker per direction, and load Graph's SDK beforehand where somebody is signed in."""
+        settings = self._settings
+        connector = Connector(
+            self._session, self._bot_tokens(), self._hosts(settings.bot_service_url_allowlist), clock=time.time
+        )
+        graph = GraphReplies(self._session, settings.graph_base_url, self._sign_in, agent_reply.render, clock=time.time)
+        helpdesks = {tenant.id: self._helpdesk(tenant) for tenant in self._tenants}
+        workers = [
+            self._worker("to-freshchat", self._to_freshchat(helpdesks, TeamsDirectory(connector))),
+            self._worker("to-teams", self._to_teams(helpdesks, connector, graph)),
+        ]
+
+        async def context(_app: web.Application) -> AsyncIterator[None]:
+            warming = asyncio.create_task(self._warm_up(graph), name="warm up Graph")
+            tasks = [asyncio.create_task(worker.run(), name=f"work {worker.direction}") for worker in workers]
+            yield
+            warming.cancel()
+            await asyncio.gather(*(worker.stop(settings.grace) for worker in workers))
+            await asyncio.wait({*tasks, warming})
+
+        app.cleanup_ctx.append(context)
+        return workers
+
+    async def _warm_up(self, graph: GraphReplies) -> None:
+        if self._settings.reply_via != "bot" and await self._sign_in.signed_in() is not None:
+            await graph.warm_up()
+
+    def _worker(self, direction: Direction, handler: Handler) -> Worker:
+        settings = self._settings
+        return Worker(
+            self._ports.queue,
+            direction,
+            handler,
+            self._telemetry,
+            clock=time.time,
+            concurrency=settings.concurrency,
+            patience=Patience(first_wait=settings.retry_wait, window=settings.retry_window),
+        )
+
+    def _to_freshchat(self, helpdesks: Mapping[str, FreshchatHelpdesk], directory: TeamsDirectory) -> ToFreshchat:
+        settings = self._settings
 
         async def own_account(aad_object_id: str) -> bool:
-            account = await sign_in.signed_in()
+            account = await self._sign_in.signed_in()
             return account is not None and account.oid == aad_object_id
 
-        graph = GraphReplies(self._session, settings.graph_base_url, sign_in, agent_reply.render, clock=time.time)
-        bot = BotReplies(connector, agent_reply.render)
-        helpdesks = {tenant.id: self._helpdesk(tenant) for tenant in self._tenants}
-        to_freshchat = ToFreshchat(
+        return ToFreshchat(
             translate=lambda raw: teams_event(raw, settings.app_id),
             desks={
-                t.id: Desk(t, helpdesks[t.id], t.channel_messages or settings.channel_messages) for t in self._tenants
+                tenant.id: Desk(tenant, helpdesks[tenant.id], tenant.channel_messages or settings.channel_messages)
+                for tenant in self._tenants
             },
-            threads=threads,
+            threads=self._ports.threads,
             directory=directory,
             own_account=own_account,
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,
         )
-        to_teams = ToTeams(
+
+    def _to_teams(
+        self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, graph: GraphReplies
+    ) -> ToTeams:
+        async def graph_ready() -> bool:
+            return await self._sign_in.signed_in() is not None
+
+        return ToTeams(
             translate=freshchat_event,
             helpdesks=helpdesks,
             inboxes={tenant.id: tenant.inboxes() for tenant in self._tenants},
-            threads=threads,
-            transports=Transports({"graph": graph, "bot": bot}, settings.reply_via, graph_ready),
-            directory=directory,
+            threads=self._ports.threads,
+            transports=Transports(
+                {"graph": graph, "bot": BotReplies(connector, agent_reply.render)},
+                self._settings.reply_via,
+                graph_ready,
+            ),
+            directory=TeamsDirectory(connector),
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,
         )
-        patience = Patience(first_wait=settings.retry_wait, window=settings.retry_window)
-        handlers: tuple[Handler, Handler] = (to_freshchat, to_teams)
-        return [
-            Worker(
-                self._ports.queue,
-                direction,
-                handler,
-                self._telemetry,
-                clock=time.time,
-                concurrency=settings.concurrency,
-                patience=patience,
-            )
-            for direction, handler in zip(DIRECTIONS, handlers, strict=True)
-        ]
-
-    async def _account(self, tenant: Tenant) -> Mapping[str, Account]:
-        """Give the door's view of an account, under the tenant's id and name."""
-        freshchat = tenant.freshchat
-        keys = await resolve(freshchat.webhook_keys, self._ports.secrets)
-        token = await resolve(freshchat.webhook_token, self._ports.secrets)
-        account = Account(
-            tenant_id=tenant.id, verifier=Verifier(freshchat.webhook_scheme, keys), token=token[0] if token else None
-        )
-        return {name: account for name in (tenant.id, tenant.name) if name}
 
     def _helpdesk(self, tenant: Tenant) -> FreshchatHelpdesk:
         async def api_key() -> str:
@@ -185,7 +240,7 @@ class _Builder:
         hosts = self._hosts(self._settings.freshchat_host_allowlist)
         return FreshchatHelpdesk(self._session, tenant.freshchat.url, api_key, hosts, clock=time.time)
 
-    async def _bot_tokens(self) -> Tokens:
+    def _bot_tokens(self) -> Tokens:
         settings = self._settings
         if settings.app_type == "UserAssignedMSI":
             from adapters.azure.identity import ManagedIdentityTokens  # noqa: PLC0415 - 30 MB for those who use it
@@ -199,100 +254,21 @@ class _Builder:
             self._session, settings.bot_token_url, settings.app_id, secret, BOT_SCOPE, clock=time.time
         )
 
-    def _sign_in(self) -> GraphSignIn:
-        settings = self._settings
-        return GraphSignIn(
-            self._session,
-            settings.graph_token_url,
-            settings.graph_client_id or settings.app_id,
-            self._ports.secrets,
-            clock=time.time,
-        )
-
     def _hosts(self, allowlist: str) -> HostRule:
         """Allow the listed hosts, and on a developer's machine loopback too."""
-        development = not self._settings.production
         listed = suffixes(allowlist)
-        return HostRule((*listed, *LOOPBACK) if development else listed, allow_loopback_http=True)
+        return HostRule(listed if self._settings.production else (*listed, *LOOPBACK), allow_loopback_http=True)
 
-    def _service_url_allowed(self) -> Callable[[str], bool]:
-        hosts = self._hosts(self._settings.bot_service_url_allowlist)
 
-        def allowed(url: str) -> bool:
-            try:
-                hosts.check(url)
-            except ValueError:
-                return False
-            return True
-
-        return allowed
-
-    async def _fetch_json(self, url: str) -> Any:
+def _allows(hosts: HostRule) -> Callable[[str], bool]:
+    def allowed(url: str) -> bool:
         try:
-            answer = await call(self._session, "GET", endpoint(url), component="botframework", timeout=5)
-        except (BridgeError, Misconfigured) as error:
-            raise OSError(str(error)) from None
-        if not answer.ok:
-            raise OSError(f"status {answer.status}")
-        return answer.json()
+            hosts.check(url)
+        except ValueError:
+            return False
+        return True
 
-
-def _closer(close: Callable[[], Awaitable[None]]) -> Callable[[web.Application], Awaitable[None]]:
-    async def on_cleanup(_app: web.Application) -> None:
-        await close()
-
-    return on_cleanup
-
-
-def _starter(start: Callable[[], Awaitable[None]]) -> Callable[[web.Application], Awaitable[None]]:
-    async def on_startup(_app: web.Application) -> None:
-        await start()
-
-    return on_startup
-
-
-def _deliver(grace: float) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Run the workers as long as the application; then finish or give back."""
-
-    async def context(app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(worker.run(), name="worker") for worker in app[WORKERS]]
-        yield
-        await asyncio.gather(*(worker.stop(grace) for worker in app[WORKERS]))
-        await asyncio.wait(tasks)
-
-    return context
-
-
-def _add_platform_routes(
-    app: web.Application, ports: Ports, telemetry: Telemetry, pings: Mapping[str, Callable[[], Awaitable[None]]]
-) -> None:
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
-
-    async def readyz(_request: web.Request) -> web.Response:
-        problems = {name: problem for name, ping in pings.items() if (problem := await _problem(ping))}
-        held = {w.direction: w.holds.tenants() for w in app.get(WORKERS, []) if w.holds.tenants()}
-        status = {"status": "not ready" if problems else "ready", "problems": problems, "held": held}
-        return web.json_response(status, status=503 if problems else 200)
-
-    async def metrics(_request: web.Request) -> web.Response:
-        for direction in DIRECTIONS:
-            depth = await ports.queue.depth(direction)
-            telemetry.depth(direction, depth.waiting, depth.dead, depth.oldest_age)
-        return web.Response(body=telemetry.exposition(), content_type="text/plain", charset="utf-8")
-
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-
-
-async def _problem(ping: Callable[[], Awaitable[None]]) -> str | None:
-    try:
-        async with asyncio.timeout(5):
-            await ping()
-    except (BridgeError, StoreFull, TimeoutError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+    return allowed
 
 
 async def serve(settings: Settings, role: Role = "all") -> None:
@@ -326,9 +302,7 @@ def read_role(text: str) -> Role:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="app.py", description="The bridge between Microsoft Teams and Freshchat.")
-    parser.add_argument(
-        "--role", choices=ROLES, default="all", help="web: the doors; worker: the deliveries; all: both"
-    )
+    parser.add_argument("--role", choices=ROLES, default="all", help="web: doors; worker: deliveries; all: both")
     try:
         asyncio.run(serve(load(), read_role(parser.parse_args(arguments).role)))
     except (Misconfigured, OSError) as error:

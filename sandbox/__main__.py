@@ -32,6 +32,7 @@ def _options() -> Options:
     parser.add_argument("--seed", help="make ids repeatable")
     parser.add_argument("--public-url", help="how the bridge reaches this server, if not by host and port")
     parser.add_argument("--open-control", action="store_true", help="let other machines use the control API")
+    parser.add_argument("--crowd", action="store_true", help="three more people and a second group chat")
     parser.add_argument("--no-page", dest="page", action="store_false", help="do not serve the web page")
     return Options(**vars(parser.parse_args()))
 

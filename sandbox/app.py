@@ -60,6 +60,8 @@ class Options:
     public_url: str | None = None
     #: Let machines other than this one use the control API (a container's neighbours).
     open_control: bool = False
+    #: Five people and two group chats instead of two and one.
+    crowd: bool = False
 
 
 class Sandbox:
@@ -68,7 +70,7 @@ class Sandbox:
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         self.settings = Settings(bridge=self.options.bridge.rstrip("/"))
-        self.world = build_world(self.options.tenant, self.options.seed)
+        self.world = build_world(self.options.tenant, self.options.seed, self.options.crowd)
         self._runner: web.AppRunner | None = None
         self._port = self.options.port
         self._build_core()

@@ -5,7 +5,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 DEFAULT_TENANT = "3f6c1d2e-7a41-4c0b-9e55-8b2d1a9f0c11"
@@ -39,11 +39,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A channel of the team or a group chat."""
+    """A channel of the team or a group chat; `members` are keys of people, nobody named means everybody."""
 
     key: str
     name: str
     id: str
+    members: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         return (self.key, self.id, self.name)
@@ -128,6 +129,11 @@ class World:
         """The users and the service account."""
         return (*self.users, self.service_account)
 
+    def members(self, chat_id: str) -> tuple[Person, ...]:
+        """The people in a group chat."""
+        named = next((chat.members for chat in self.group_chats if chat.id == chat_id), ())
+        return tuple(user for user in self.users if not named or user.key in named)
+
 
 class Named(Protocol):
     """Whatever can be asked for by one of several names."""
@@ -150,25 +156,31 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w]", "", name).replace("_", "").lower()
 
 
-def build_world(tenant: str = DEFAULT_TENANT, seed: str | None = None) -> World:
-    """The seed world; ids are the same for the same seed, and there is one well-known world without a seed."""
+def build_world(tenant: str = DEFAULT_TENANT, seed: str | None = None, crowd: bool = False) -> World:
+    """The seed world; ids are the same for the same seed, and there is one well-known world without a seed.
+
+    A crowd is three more people and a second group chat, which all five are in.
+    """
     make = _IdMaker(seed or "desk")
     general = Place("general", "General", f"19:{make.token('general', 32)}@thread.tacv2")
     it_help = Place("it-help", "IT help", f"19:{make.token('it-help', 32)}@thread.tacv2")
-    chat = Place("facilities-chat", "Ada, Min-jun and Desk", f"19:{make.token('chat', 32)}@thread.v2")
+    chats = [Place("facilities-chat", "Ada, Min-jun and Desk", f"19:{make.token('chat', 32)}@thread.v2")]
     service = _person(
         make, "service", ("Support Desk", "Support", "Desk"), ("Service Desk", "Service account"), "en-US"
     )
-    users = (
+    users = [
         _person(make, "ada", ("Ada Fenn", "Ada", "Fenn"), ("Facilities", "Office manager"), "en-US"),
         _person(make, "minjun", ("Min-jun Kim (김민준)", "Min-jun", "Kim"), ("경영지원팀", "시설 담당"), "ko-KR"),
-    )
+    ]
+    if crowd:
+        chats = [replace(chats[0], members=tuple(user.key for user in users)), _everybodys_chat(make)]
+        users += _crowd(make)
     return World(
         tenant=tenant,
         team=Team("Facilities", make.uuid("team"), general.id),
         channels=(general, it_help),
-        group_chats=(chat,),
-        users=users,
+        group_chats=tuple(chats),
+        users=tuple(users),
         service_account=service,
         agents=(_agent(make, "grace", "Grace", "Park", 1), _agent(make, "tom", "Tom", "Weber", 2)),
         inboxes=(
@@ -184,6 +196,18 @@ def build_world(tenant: str = DEFAULT_TENANT, seed: str | None = None) -> World:
         webhook_token=make.token("webhook-token", 40),
         people_by_id=_by_id((*users, service)),
     )
+
+
+def _everybodys_chat(make: "_IdMaker") -> Place:
+    return Place("everybody", "Everybody and Desk", f"19:{make.token('chat-2', 32)}@thread.v2")
+
+
+def _crowd(make: "_IdMaker") -> list[Person]:
+    return [
+        _person(make, "lena", ("Lena Ortiz", "Lena", "Ortiz"), ("Finance", "Accountant"), "en-US"),
+        _person(make, "seoyeon", ("Seo-yeon Park (박서연)", "Seo-yeon", "Park"), ("영업팀", "팀장"), "ko-KR"),
+        _person(make, "samir", ("Samir Haddad", "Samir", "Haddad"), ("Production", "Shift lead"), "en-US"),
+    ]
 
 
 class _IdMaker:

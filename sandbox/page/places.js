@@ -16,10 +16,14 @@ export function placesOf(user) {
   const { channels = [], group_chats: groups = [] } = world.config ?? {};
   return [
     ...channels.map(channelPlace),
-    ...groups.map(groupPlace),
+    ...groups.map(groupPlace).filter((place) => membersOf(place).some((member) => userKey(member) === userKey(user))),
     personalPlace(user),
   ];
 }
+
+/** The people in a group chat; one that names nobody has everybody. */
+export const membersOf = (place) =>
+  users().filter((user) => !place.members?.length || place.members.includes(userKey(user)));
 
 function channelPlace(channel) {
   const slug = channel.key ?? channel.slug ?? slugOf(channel.name);
@@ -28,7 +32,7 @@ function channelPlace(channel) {
 
 function groupPlace(chat, index) {
   const slug = chat.key ?? chat.slug ?? `group${index ? `-${index + 1}` : ''}`;
-  return { slug, scope: 'groupChat', name: chat.name ?? chat.topic ?? null, icon: 'group', address: { chat: slug }, ids: idsOf(chat, slug) };
+  return { slug, scope: 'groupChat', name: chat.name ?? chat.topic ?? null, icon: 'group', address: { chat: slug }, ids: idsOf(chat, slug), members: chat.members };
 }
 
 function personalPlace(user) {

@@ -6,7 +6,7 @@ import { createCompose } from './compose.js';
 import { avatar, el, fill, flash, icon, reconcile, reveal, stayAtEnd } from './dom.js';
 import { lang, onLanguage, t } from './i18n.js';
 import { noteUnsent } from './mark.js';
-import { botName, chatMessages, contains, placesOf, threadsIn, userKey, users } from './places.js';
+import { botName, chatMessages, contains, membersOf, placesOf, threadsIn, userKey, users } from './places.js';
 import { on, threadKey, world } from './store.js';
 import { createThread, drawMessages, drawThread, refreshThreadLabels } from './teams-thread.js';
 import { reportBridge, reportError, taken } from './toast.js';
@@ -115,7 +115,7 @@ function drawPlace() {
 function placeHint(place) {
   if (place.scope === 'channel') return t('teams.channelHint', { team: world.config.team?.name ?? '' });
   if (place.scope === 'personal') return t('teams.personalHint', { bot: botName() });
-  return t('teams.members', { names: [...users().map((user) => user.name), botName()].join(', ') });
+  return t('teams.members', { names: [...membersOf(place).map((user) => user.name), botName()].join(', ') });
 }
 
 function drawFeed(place) {

@@ -227,7 +227,7 @@ class Connector:
         person = self._teams.person_in(place_id)
         if person is not None:
             return (person,)
-        return self._world.everyone() if scope == "channel" else self._world.users
+        return self._world.everyone() if scope == "channel" else self._world.members(place_id)
 
     def _check_team(self, request: web.Request) -> None:
         if request.match_info["team"] != self._world.team.thread_id:

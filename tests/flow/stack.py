@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ def free_port() -> int:
 class Stack:
     """Sandbox, bridge and an HTTP session; start the bridge, stop it, kill it, start it again."""
 
-    def __init__(self, folder: Path, session: aiohttp.ClientSession, extra: Mapping[str, str]) -> None:
-        self.folder, self.session, self.extra = folder, session, dict(extra)
+    def __init__(
+        self, folder: Path, session: aiohttp.ClientSession, extra: Mapping[str, str], sandbox: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.session, self.extra, self.options = folder, session, dict(extra), list(sandbox)
         self.port = free_port()
         self.bridge_url = f"http://127.0.0.1:{self.port}"
         self.url = ""
@@ -44,7 +46,7 @@ class Stack:
     async def start_sandbox(self) -> None:
         """Start the sandbox and read its configuration."""
         self._sandbox = await self._spawn(
-            ["-m", "sandbox", "--port", "0", "--bridge", self.bridge_url], None, "sandbox"
+            ["-m", "sandbox", "--port", "0", "--bridge", self.bridge_url, *self.options], None, "sandbox"
         )
         self.url = (await self._ready(self._sandbox, "sandbox"))["ready"]
         self.config = await self.get("config")
@@ -225,12 +227,14 @@ def _records(path: Path, start: int) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, bridge: bool = True, **extra: str) -> AsyncIterator[Stack]:
-    """Run the sandbox and (unless told otherwise) the bridge."""
+async def running(
+    folder: Path, *, bridge: bool = True, sandbox: Sequence[str] = (), **extra: str
+) -> AsyncIterator[Stack]:
+    """Run the sandbox (with these options) and, unless told otherwise, the bridge."""
     timeout = aiohttp.ClientTimeout(total=90)
     connector = aiohttp.TCPConnector(limit=200)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-        stack = Stack(folder, session, extra)
+        stack = Stack(folder, session, extra, sandbox)
         try:
             await stack.start_sandbox()
             if bridge:

@@ -40,6 +40,14 @@ def test_nothing_is_found_for_an_unknown_name(name):
     assert find(WORLD.users, name) is None
 
 
+def test_a_crowd_is_five_people_and_a_second_chat_for_all_of_them():
+    crowd = build_world(crowd=True)
+    assert crowd.users[:2] == WORLD.users
+    assert len({user.personal_chat for user in crowd.users}) == 5
+    assert [len(crowd.members(chat.id)) for chat in crowd.group_chats] == [2, 5]
+    assert [len(WORLD.members(chat.id)) for chat in WORLD.group_chats] == [2]
+
+
 def test_the_general_channel_has_the_teams_thread_id():
     assert WORLD.channels[0].id == WORLD.team.thread_id
 
