@@ -38,6 +38,5 @@ class Intake:
         )
         stored = await self._queue.put(envelope)
         outcome = "stored" if stored else "duplicate"
-        shown = ids.for_log(session)
-        self._telemetry.accepted(direction, outcome, trace=envelope.trace, key=key, session=shown, kind=kind)
+        self._telemetry.accepted(direction, outcome, trace=envelope.trace, key=key, kind=kind)
         return stored

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -124,6 +125,7 @@ class GraphSignIn:
         self._scope = " ".join([*(f"{resource}/{scope}" for scope in scopes), *SIGN_IN_SCOPES])
         self._record: Record | None = None
         self._refused = ""
+        self._look_again_at = 0.0
         self._unsaved: Record | None = None
         self._once: Once[Record] = Once()
 
@@ -189,11 +191,15 @@ class GraphSignIn:
         return (await self._valid()).account
 
     async def signed_in(self) -> SignedIn | None:
-        """Tell which account is signed in by what is stored, without asking Entra; None if nobody is."""
-        try:
-            return (self._record or await self._stored()).account
-        except BridgeError:
-            return None
+        """Tell which account is signed in by what is stored, without asking Entra; None if nobody is.
+
+        Asked for every message, so the stored record is looked for once a second at most.
+        """
+        if self._record is None and self._clock() >= self._look_again_at:
+            self._look_again_at = self._clock() + 1.0
+            with suppress(BridgeError):
+                self._record = await self._stored()
+        return self._record.account if self._record else None
 
     def invalidate(self, token: str) -> None:
         """Do not use this access token again (after a 401)."""

@@ -101,7 +101,6 @@ async def test_what_is_told_has_no_word_of_the_message(door):
         "trace": "f" * 32,
         "direction": "to-teams",
         "key": KEY,
-        "session": SESSION,
         "kind": "create",
         "level": "debug",
     }

@@ -281,3 +281,13 @@ async def test_no_token_shows_in_a_repr(entra, replica, secrets):
     await one.finish(code)
     shown = repr(code) + repr(Record.from_json(secrets.kept[SECRET][0])) + repr(await one.status())
     assert "dev-1" not in shown and "refresh-1" not in shown and "access-1" not in shown
+
+
+async def test_a_sign_in_made_elsewhere_is_noticed_within_a_second(entra, replica, clock):
+    watching = replica()
+    assert await watching.signed_in() is None
+    await sign_in(replica)
+    assert await watching.signed_in() is None, "the store is asked once a second at most"
+    await clock.sleep(1.0)
+    assert await watching.signed_in() == DESK
+    assert entra.refreshes == [], "knowing who is signed in costs no token"

@@ -1,0 +1,1 @@
+"""What the bridge is compared with: small servers without its features, each a process of its own."""
