@@ -25,7 +25,7 @@ from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.reply_bot import BotReplies, Connector, Tokens
 from adapters.teams.reply_graph import GraphReplies
-from adapters.teams.sign_in import GraphSignIn
+from adapters.teams.sign_in import GRAPH, GraphSignIn, scopes
 from adapters.teams.tokens import ClientCredentials
 from bots.activity import to_event as teams_event
 from bots.adapter import BridgeAdapter
@@ -35,7 +35,7 @@ from bots.keys import SigningKeys
 from bridge.delivery import Handler, Patience, Worker
 from bridge.errors import BridgeError, Misconfigured
 from bridge.intake import Intake
-from bridge.ports import Direction
+from bridge.ports import Direction, SecretSource
 from bridge.settings import Settings, load, suffixes
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, resolve
@@ -78,13 +78,7 @@ class _Parts:
     def __init__(self, settings: Settings, ports: Ports, tenants: tuple[Tenant, ...], telemetry: Telemetry) -> None:
         self._settings, self._ports, self._tenants, self._telemetry = settings, ports, tenants, telemetry
         self._session: aiohttp.ClientSession = http_session()
-        self._sign_in = GraphSignIn(
-            self._session,
-            settings.graph_token_url,
-            settings.graph_client_id or settings.app_id,
-            ports.secrets,
-            clock=time.time,
-        )
+        self._sign_in = graph_sign_in(settings, self._session, ports.secrets)
 
     async def session_context(self, _app: web.Application) -> AsyncIterator[None]:
         """Close the one HTTP session last: contexts end in reverse order."""
@@ -261,6 +255,20 @@ class _Parts:
         return HostRule(listed if self._settings.production else (*listed, *LOOPBACK), allow_loopback_http=True)
 
 
+def graph_sign_in(settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource) -> GraphSignIn:
+    """Make the delegated sign-in; its scopes name the Graph of the cloud that is configured."""
+    base = endpoint(settings.graph_base_url)
+    return GraphSignIn(
+        session,
+        settings.graph_token_url,
+        settings.graph_client_id or settings.app_id,
+        secrets,
+        clock=time.time,
+        scopes=scopes(settings.reply_via),
+        resource=str(base.origin()) if base.scheme == "https" else GRAPH,
+    )
+
+
 def _allows(hosts: HostRule) -> Callable[[str], bool]:
     def allowed(url: str) -> bool:
         try:
@@ -279,6 +287,7 @@ async def serve(settings: Settings, role: Role = "all") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     telemetry = Telemetry(settings.log_level)
+    telemetry.adopt_library_logs()
     async with open_ports(settings) as ports:
         app = await build_app(settings, ports, role=role, telemetry=telemetry)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.grace)

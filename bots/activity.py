@@ -32,8 +32,9 @@ _SCOPES: Mapping[str, Scope] = {"channel": "channel", "groupChat": "groupChat", 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What the door needs of an activity: its idempotency key and its ordering key."""
+    """What the door needs of an activity: its tenant, its idempotency key and its ordering key."""
 
+    tenant: str
     idempotency: str
     session: str
     kind: str
@@ -69,7 +70,7 @@ def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
         action,
         version,
     )
-    return Keys(ids.teams_key(key), ids.thread_key(_thread(tenant, place, sender)), action)
+    return Keys(tenant, ids.teams_key(key), ids.thread_key(_thread(tenant, place, sender)), action)
 
 
 def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
@@ -87,7 +88,7 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
     return validate(
         Event(
             idempotency_key=keys.idempotency,
-            tenant_id=tenant_of(raw) or "",
+            tenant_id=keys.tenant,
             direction="inbound",
             kind=cast(Kind, keys.kind),
             timestamp=_time(raw),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from botbuilder.core import InvokeResponse, TurnContext
 from botbuilder.core.teams import TeamsActivityHandler
 
-from bots.activity import Raw, read_keys, tenant_of
+from bots.activity import Raw, read_keys
 from bridge.intake import Intake
 from bridge.telemetry import Telemetry
 from cards import texts
@@ -79,7 +79,7 @@ class QueueingBot(TeamsActivityHandler):  # type: ignore[misc]
     async def _queue(self, turn_context: TurnContext) -> None:
         body, raw = _raw(turn_context)
         keys = read_keys(raw)
-        await self._intake.store("to-freshchat", tenant_of(raw) or "", keys.idempotency, keys.session, keys.kind, body)
+        await self._intake.store("to-freshchat", keys.tenant, keys.idempotency, keys.session, keys.kind, body)
 
     def _ignore(self, reason: str) -> None:
         self._telemetry.accepted("to-freshchat", f"ignored_{reason}")

@@ -20,10 +20,15 @@ NONE = "-"
 """Stands for a part that the platform did not send."""
 
 _SAFE = ":@;=,+!()'*$ "
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:@;=,+!()'*$ -]+")
 
 
 def _part(text: str | None) -> str:
-    return NONE if not text else quote(text, safe=_SAFE) if text != NONE else "%2D"
+    if not text:
+        return NONE
+    if text == NONE:
+        return "%2D"
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)  # quote would take 5 µs for nothing
 
 
 def _last_part(text: str | None) -> str:

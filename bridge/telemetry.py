@@ -60,6 +60,10 @@ class Telemetry:
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
 
+    def adopt_library_logs(self) -> None:
+        """Write what libraries log (warnings and worse) as records of ours; for the process that serves."""
+        logging.getLogger().addHandler(_LibraryLogs(self))
+
     def debug(self, action: str, **fields: Any) -> None:
         """Record something that is only of interest when one looks closely."""
         self._logger.debug(action, **fields)
@@ -121,3 +125,23 @@ class Telemetry:
     def exposition(self) -> bytes:
         """Give all counters as Prometheus text."""
         return generate_latest(self.registry)
+
+
+class _LibraryLogs(logging.Handler):
+    """Keeps where and what kind, and drops the prose: libraries quote what they were sent, tokens included."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__(logging.WARNING)
+        self._telemetry = telemetry
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        fields: dict[str, Any] = {"logger": record.name, "where": f"{record.filename}:{record.lineno}"}
+        if error is not None:
+            fields["error"] = type(error).__name__
+        if reason := getattr(record, "reason", None):
+            fields["reason"] = reason  # only our own modules give one
+        action = record.msg if isinstance(record.msg, str) and record.msg.isidentifier() else "library"
+        callers_fault = 400 <= getattr(error, "code", 500) < 500 if error is not None else False
+        grave = record.levelno >= logging.ERROR and not callers_fault
+        (self._telemetry.error if grave else self._telemetry.warning)(action, **fields)

@@ -37,13 +37,13 @@ class Transports:
     async def choose(self, place: Place) -> tuple[Via, ...]:
         """Name the transports to try, in order.
 
-        Graph can never answer in a personal chat (the other member is the bot). `auto` keeps answers flowing
-        through the bot when Graph refuses.
+        Graph can never answer in a personal chat (the other member is the bot), and in a group chat only if the
+        account is a member. `auto` keeps answers flowing through the bot when Graph refuses.
         """
         if self.setting == "bot" or place.scope == "personal":
             return ("bot",)
         if self.setting == "graph":
-            return ("graph",)
+            return ("graph",) if place.scope == "channel" else ("graph", "bot")
         return ("graph", "bot") if place.scope == "channel" and await self.graph_ready() else ("bot",)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from adapters.http import session as http_session
 from adapters.stores import open_ports
 from adapters.teams.sign_in import GraphSignIn
+from app import graph_sign_in
 from bridge.settings import load
 from bridgectl.output import FOUND, run, show_json, when
 
@@ -23,8 +23,7 @@ async def _sign_in() -> AsyncIterator[GraphSignIn]:
     settings = load()
     settings.require_bot()
     async with open_ports(settings) as ports, http_session() as session:
-        client_id = settings.graph_client_id or settings.app_id
-        yield GraphSignIn(session, settings.graph_token_url, client_id, ports.secrets, clock=time.time)
+        yield graph_sign_in(settings, session, ports.secrets)
 
 
 @cli.command()

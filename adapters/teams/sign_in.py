@@ -26,6 +26,7 @@ COMPONENT = "graph"
 SECRET = "graph-signin"  # noqa: S105 - the name of the record
 GRAPH = "https://graph.microsoft.com"
 
+SIGN_IN_SCOPES = ("offline_access", "openid", "profile")
 SCOPES = (
     "ChannelMessage.Send",  # to post the replies
     # To read a thread back before a second try: without it, a reply whose answer was lost would be posted twice.
@@ -34,12 +35,19 @@ SCOPES = (
 )
 CHAT_SCOPES = ("ChatMessage.Send", "Chat.Read")
 """Added only where group chats are answered by the service account (which must then be a member of the chat)."""
-SIGN_IN_SCOPES = ("offline_access", "openid", "profile")
+
+
+def scopes(reply_via: str) -> tuple[str, ...]:
+    """Give the least that the setting needs: chats only where everything shall go through Graph."""
+    return (*SCOPES, *CHAT_SCOPES) if reply_via == "graph" else SCOPES
+
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 LOST = frozenset({"invalid_grant", "interaction_required", "consent_required", "login_required"})
 RACE_SECONDS = (0.0, 1.0, 2.0)
 """When to look for the token of a faster replica: it may have redeemed ours and be about to store the next."""
+LOST_SECONDS = 60.0
+"""How long Entra's refusal of a token is believed: asking again takes 3 s, by which each answer would be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +214,9 @@ class GraphSignIn:
         self._refused = token
 
     async def status(self) -> Status:
-        """Tell people how the sign-in is, by using it. Never raises."""
+        """Tell people how the sign-in is, by renewing it: only Entra knows whether it was revoked. Never raises."""
         try:
-            record = await self._valid()
+            record = await self._once.get("record", self._renew_anyway)
         except BridgeError as error:
             stored = self._record
             return Status(account=stored.account if stored else None, problem=error.code)
@@ -230,7 +238,16 @@ class GraphSignIn:
         self._record = record = await self._stored()
         return record if self._usable(record) else await self._refresh(record)
 
+    async def _renew_anyway(self) -> Record:
+        """Renew although the present token may last a while."""
+        if self._unsaved is not None:
+            return await self._keep(self._unsaved)
+        self._record = record = await self._stored()
+        return await self._refresh(record)
+
     async def _refresh(self, record: Record) -> Record:
+        if record.refresh_token == self._lost_token and self._clock() < self._lost_until:
+            raise _lost("graph_signin_lost", "the service account must sign in again")
         for _ in RACE_SECONDS:
             answer = await self._redeem(record)
             if answer.ok:
@@ -244,6 +261,7 @@ class GraphSignIn:
                 self._record = newer
                 return newer
             record = newer
+        self._lost_token, self._lost_until = record.refresh_token, self._clock() + LOST_SECONDS
         raise _lost("graph_signin_lost", "the service account must sign in again")
 
     async def _newer(self, record: Record) -> Record | None:

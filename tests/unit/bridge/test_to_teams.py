@@ -29,7 +29,7 @@ CHOICES = [
     ("auto", GROUP, True, ("bot",)),
     ("auto", PERSONAL, True, ("bot",)),
     ("graph", CHANNEL, False, ("graph",)),
-    ("graph", GROUP, True, ("graph",)),
+    ("graph", GROUP, True, ("graph", "bot")),
     ("graph", PERSONAL, True, ("bot",)),
     ("bot", CHANNEL, True, ("bot",)),
     ("bot", PERSONAL, True, ("bot",)),
