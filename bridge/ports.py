@@ -185,7 +185,7 @@ class Attempt:
     sent_id: str | None = None
 
 
-FactKind = Literal["person", "team", "agent", "account"]
+FactKind = Literal["person", "team"]
 
 
 class ThreadMap(Protocol):

@@ -23,7 +23,6 @@ from bridge.ports import Reply
 
 COMPONENT = "connector"
 TIMEOUT = 20.0
-CARD = "application/vnd.microsoft.card.adaptive"
 
 
 class Tokens(Protocol):
@@ -111,7 +110,7 @@ def _word(answer: Answer) -> str:
 
 
 class BotReplies:
-    """Implements `bridge.ports.TeamsReplies`, and posts cards."""
+    """Implements `bridge.ports.TeamsReplies`."""
 
     def __init__(self, connector: Connector, render: Callable[[Reply], str]) -> None:
         """`render` writes a reply as Teams' HTML subset."""
@@ -124,17 +123,7 @@ class BotReplies:
         A 2xx without an id is a success all the same (seen where Teams splits a message): the id is then empty, and
         posting again would show the answer twice.
         """
-        return await self._send(place, {"type": "message", "textFormat": "xml", "text": self._render(reply)})
-
-    async def post_card(self, place: Place, card: Mapping[str, Any], text: str | None = None) -> str:
-        """Post an Adaptive Card; `text` is what a notification shows of it.
-
-        Text beside an attachment would be split into two messages, of which no id comes back: so it is `summary`.
-        """
-        activity = {"type": "message", "attachments": [{"contentType": CARD, "content": dict(card)}]}
-        return await self._send(place, activity | ({"summary": text} if text else {}))
-
-    async def _send(self, place: Place, activity: Mapping[str, Any]) -> str:
+        activity = {"type": "message", "textFormat": "xml", "text": self._render(reply)}
         path = f"conversations/{quote(_conversation(place), safe='')}/activities"
         answer = await self._connector.call("POST", place.service_url, path, activity)
         message_id = answer.object().get("id")

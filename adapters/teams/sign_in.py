@@ -133,6 +133,7 @@ class GraphSignIn:
         self._scope = " ".join([*(f"{resource}/{scope}" for scope in scopes), *SIGN_IN_SCOPES])
         self._record: Record | None = None
         self._refused = ""
+        self._lost_token, self._lost_until = "", 0.0
         self._look_again_at = 0.0
         self._unsaved: Record | None = None
         self._once: Once[Record] = Once()

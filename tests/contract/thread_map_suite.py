@@ -244,7 +244,7 @@ class ThreadMapSuite:
         assert await other.fact("t", "person", "p") == {"name": "홍길동"}
         await threads.learn("t", "person", "p", {"name": "x", "mail": ""}, 60)
         assert await threads.fact("t", "person", "p") == {"name": "x", "mail": ""}
-        assert await threads.fact("t", "agent", "p") is None
+        assert await threads.fact("t", "team", "p") is None
 
     async def test_a_fact_fades_after_its_time(self, rig: ThreadRig) -> None:
         threads = await rig.open()
@@ -266,11 +266,11 @@ class ThreadMapSuite:
         await threads.abandon("u", "key#1")
         assert not (await threads.start("t", "key#1", 1.0)).first
         await threads.done("t", "key#1", "sent-1")
-        await threads.learn("t", "account", "x", {"a": "1"}, None)
+        await threads.learn("t", "team", "x", {"a": "1"}, None)
         assert await threads.thread("u", KEY) is None
         assert await threads.by_conversation("u", "c1") is None
         assert await threads.origin("u", "sent-1") is None
-        assert await threads.fact("u", "account", "x") is None
+        assert await threads.fact("u", "team", "x") is None
         assert (await threads.start("u", "key#1", 2.0)).first
         await threads.update(replace(LINK, tenant_id="u", status="resolved"))
         assert await threads.by_conversation("t", "c1") == LINK

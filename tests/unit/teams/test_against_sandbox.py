@@ -142,7 +142,6 @@ async def test_the_bot_answers_in_the_thread_and_in_chats(sandbox, connector, pl
     chats = [sandbox.config()["group_chats"][0]["id"], sandbox.config()["users"][0]["personal_chat"]]
     for scope, chat in zip(("groupChat", "personal"), chats, strict=True):
         assert await bot.post(Place(scope=scope, conversation_id=chat, service_url=place.service_url), HELLO)
-    assert await bot.post_card(place, {"type": "AdaptiveCard", "version": "1.4", "body": []}, "Welcome")
     with pytest.raises(Rejected):
         await bot.post(Place(scope="personal", conversation_id="a:none", service_url=place.service_url), HELLO)
 

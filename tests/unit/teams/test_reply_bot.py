@@ -76,18 +76,6 @@ async def test_a_thread_without_a_root_is_refused(replies, upstream, root):
     assert upstream.asked == []
 
 
-async def test_a_card_goes_as_an_attachment_without_text(replies, upstream):
-    upstream.on("POST .*", (201, {"id": "8"}))
-    assert await replies.post_card(channel(upstream), {"type": "AdaptiveCard"}, "Welcome") == "8"
-    assert upstream.asked[0].json == {
-        "type": "message",
-        "attachments": [
-            {"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard"}}
-        ],
-        "summary": "Welcome",
-    }
-
-
 FOREIGN = [
     "https://evil-smba.trafficmanager.net/",
     "https://smba.trafficmanager.net.evil.com/",

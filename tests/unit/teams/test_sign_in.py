@@ -240,7 +240,21 @@ async def test_a_renewal_that_fails_loses_nothing(entra, replica, upstream, secr
     assert caught.value.code == code
     assert secrets.kept[SECRET] == before
     upstream.rules.pop(0)
+    clock.now += 60  # for so long a refusal is believed
     assert await one.token() == "access-2"
+
+
+async def test_a_lost_sign_in_is_not_asked_about_again_for_a_minute(entra, replica, clock, upstream):
+    one = await sign_in(replica)
+    entra.live = None
+    clock.now += 3600
+    asked = []
+    for wait in (0, 59, 1):
+        clock.now += wait
+        with pytest.raises(Forbidden):
+            await one.token()
+        asked.append(len(entra.refreshes))
+    assert asked[0] == asked[1] < asked[2]
 
 
 @pytest.mark.parametrize("fault", [StoreFull("read-only"), Unavailable("x", code="c", component="secrets")])
