@@ -32,7 +32,6 @@ from bridge.tenants import Tenant, choose_route
 from bridge.text import FRESHCHAT, read_stored, split
 
 CLAIM_SECONDS = 60.0
-PERSON_TTL = 24 * 3600.0
 PERSON_PROPERTIES = ("title", "department")
 
 Translate = Callable[[dict[str, Any]], Event | Ignored]
@@ -84,7 +83,7 @@ class ToFreshchat:
         if reason := _starts_nothing(event, desk, link):
             return Ignored(reason)
         first, *others = split(self._text(event), FRESHCHAT)
-        sent = await self._send(event, desk, link, [await self._named(event, desk, link, first), *others])
+        sent = await self._send(event, desk, link, [await self._named(event, link, first), *others])
         return Done({"conversation": sent.conversation_id, "message": sent.id})
 
     async def _is_ours(self, event: Event) -> bool:
@@ -218,7 +217,7 @@ class ToFreshchat:
         if known is not None:
             return known["user"]
         user = await desk.helpdesk.ensure_user(await self._person(event, user_hash))
-        await self._threads.learn(event.tenant_id, "person", user_hash, {"user": user}, PERSON_TTL)
+        await self._threads.learn(event.tenant_id, "person", user_hash, {"user": user}, None)
         return user
 
     async def _person(self, event: Event, user_hash: str) -> Person:
@@ -238,14 +237,15 @@ class ToFreshchat:
             return self._say("deleted", None)
         return self._say("edited", None, text=event.text) if event.kind == "edit" else event.text
 
-    async def _named(self, event: Event, desk: Desk, link: Link | None, piece: str) -> str:
+    async def _named(self, event: Event, link: Link | None, piece: str) -> str:
         """Name the speaker in front of the first piece, unless the conversation is the speaker's own.
 
         Comes after splitting: whose conversation it is may change between two tries, and the cuts must not.
         """
         if link is None or link.status == "resolved" or event.place is None or event.place.scope == "personal":
             return piece
-        if await self._user(event, desk) == link.freshchat_user_id:
+        known = await self._threads.fact(event.tenant_id, "person", event.user_hash or "")
+        if known is not None and known["user"] == link.freshchat_user_id:
             return piece
         return self._say("speaker", None, name=event.sender.name or self._say("someone", None), text=piece)
 

@@ -94,9 +94,17 @@ class FreshchatHelpdesk:
         return _sent(messages[0], conversation_id)
 
     async def post_message(self, conversation_id: str, user_id: str, text: str) -> Sent:
-        """Append a message as the user. Raises ConversationClosed when a new conversation is needed."""
+        """Append a message as the user. Raises ConversationClosed when a new conversation is needed.
+
+        Also where the conversation is gone (404): its thread must not collect dead letters for ever.
+        """
         body = {**_message(text, "user", user_id), "user_id": user_id}
-        return _sent(await self._rest.post(_messages(conversation_id), body), conversation_id)
+        try:
+            return _sent(await self._rest.post(_messages(conversation_id), body), conversation_id)
+        except Rejected as refused:
+            if refused.code != "freshchat_404":
+                raise
+            raise ConversationClosed("404, the conversation is gone") from None
 
     async def post_note(self, conversation_id: str, text: str) -> Sent:
         """Append a private note that only agents see, as the account's bot (which has no actor id)."""

@@ -98,11 +98,17 @@ STATUSES = [
 ]
 
 
+async def test_a_conversation_that_is_gone_is_closed(upstream, desk):
+    upstream.on("POST .*", (404, BODY))
+    with pytest.raises(ConversationClosed):
+        await desk.post_message("c-1", "u-1", "hello")
+
+
 @pytest.mark.parametrize(("status", "kind", "code", "maybe"), STATUSES)
 async def test_each_status_has_one_meaning(upstream, desk, status, kind, code, maybe):
     upstream.on("POST .*", (status, BODY, TRACE))
     with pytest.raises(BridgeError) as caught:
-        await desk.post_message("c-1", "u-1", "hello")
+        await desk.post_note("c-1", "hello")
     error = caught.value
     assert (type(error), error.code, error.maybe_done, error.component) == (kind, code, maybe, "freshchat")
     assert len(upstream.asked) == 1, "repeating is the worker's decision"
