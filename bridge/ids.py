@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
+import secrets
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
@@ -175,7 +175,7 @@ def join_conversation(channel_id: str, root_id: str) -> str:
 
 def new_trace_id() -> str:
     """Draw a W3C trace id (32 hex digits): one per accepted request, carried to the last hop."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def reference(trace: str) -> str:

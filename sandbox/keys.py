@@ -46,7 +46,8 @@ class SigningKey:
         """A JWT; `alg` and `kid` may lie so that a receiver's checks can be tested."""
         header = {"typ": "JWT", "kid": kid if kid is not None else self.kid}
         if alg == "RS256":
-            return jwt.encode(claims, self.private, algorithm="RS256", headers=header)
+            # the claims as they are: jwt.encode refuses to sign an issuer that is a list
+            return jwt.PyJWS().encode(dumps(claims), self.private, algorithm="RS256", headers=header)
         return self._forged(claims, {**header, "alg": alg})
 
     def read(self, token: str) -> JsonObject:

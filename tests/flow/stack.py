@@ -17,6 +17,7 @@ import aiohttp
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
+DIRECTIONS = ("to-freshchat", "to-teams")
 
 
 def free_port() -> int:
@@ -193,6 +194,24 @@ class Stack:
             if line.startswith((f"{name}{{", f"{name} ")) and all(w in line for w in wanted)
         )
 
+    async def effects(self) -> dict[str, Any]:
+        """Give everything that an accepted message would change, to compare before and after."""
+        counted = {d: await self.metric("bridge_accepted_total", direction=d, outcome="stored") for d in DIRECTIONS}
+        return {
+            "stored": counted,
+            "waiting": await self.waiting(),
+            "dead": await self.metric("bridge_queue_dead"),
+            "said": [message for thread in await self.threads() for message in thread["messages"]],
+            "conversations": await self.conversations(),
+        }
+
+    async def raw(self, path: str, body: Any, headers: Mapping[str, str], method: str = "POST") -> tuple[int, Any, str]:
+        """Send a request to the bridge as it is; give status, headers and text of the answer."""
+        async with self.session.request(
+            method, f"{self.bridge_url}{path}", data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            return answer.status, answer.headers, await answer.text()
+
     async def waiting(self) -> float:
         """Count what is in both queues."""
         return await self.metric("bridge_queue_waiting")
@@ -247,3 +266,13 @@ async def running(
 def texts(conversation: Mapping[str, Any], *kinds: str) -> list[str]:
     """List the texts of a conversation's messages by these actors (all if none is named)."""
     return [m["text"] for m in conversation["messages"] if not kinds or m["actor_type"] in kinds]
+
+
+@asynccontextmanager
+async def nothing_happens(stack: Stack) -> AsyncIterator[None]:
+    """Check that what is done meanwhile has no effect, and that the bridge calls none of it a bug."""
+    before = await stack.effects()
+    yield
+    assert await stack.effects() == before
+    assert not [r for r in stack.log() if r.get("action") == "bug"]
+    assert "Traceback" not in (stack.folder / "bridge.log").read_text(encoding="utf-8")

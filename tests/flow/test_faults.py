@@ -129,3 +129,14 @@ async def test_refused_message_is_a_dead_letter_and_the_thread_goes_on(stack: St
     conversation = await conversation_with(stack, bad)
     assert texts(conversation, "user") == [first, after, bad]
     assert json.loads((await stack.bridgectl("dlq", "list", "--json"))[1]) == []
+
+
+async def test_new_signing_key_works_at_once(stack: Stack) -> None:
+    """Microsoft changes its key: the next message is taken, one with a token of the old key is not."""
+    old = (await stack.post("teams/token"))["token"]
+    await stack.post("rotate", what="bot_keys")
+    text = word()
+    await stack.say(text)
+    await conversation_with(stack, text)
+    said = await stack.post("teams/activity", activity={"serviceUrl": stack.config["service_url"]}, token={"raw": old})
+    assert said["status"] == 401
