@@ -6,10 +6,12 @@ be a field (a test plants such values and looks for them).
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -23,7 +25,7 @@ class Telemetry:
     def __init__(self, level: str = "INFO", stream: TextIO | None = None) -> None:
         self.registry = CollectorRegistry()
         self._logger = structlog.wrap_logger(
-            structlog.PrintLogger(stream or sys.stdout),
+            structlog.PrintLogger(cast(TextIO, _Lenient(stream or sys.stdout))),
             wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
@@ -125,6 +127,22 @@ class Telemetry:
     def exposition(self) -> bytes:
         """Give all counters as Prometheus text."""
         return generate_latest(self.registry)
+
+
+class _Lenient(io.TextIOBase):
+    """A log that cannot be written (disk full, pipe closed) must not stop what it tells about."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _LibraryLogs(logging.Handler):

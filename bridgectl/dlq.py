@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Literal
 
 import typer
 
-from adapters.stores import open_ports
+from adapters.stores import EMBEDDED, Ports, open_ports
+from bridge import ids
+from bridge.errors import Misconfigured
 from bridge.ports import DeadLetter, Direction, Queue
 from bridge.settings import load
 from bridgectl.output import fail, run, show, show_json, when
@@ -28,6 +31,14 @@ Filters = tuple[Direction | None, str | None, str | None]
 COLUMNS = ("id", "direction", "code", "component", "attempts", "last_failed_at", "key")
 
 
+def _ports() -> AbstractAsyncContextManager[Ports]:
+    """Open the stores; where there is none yet, an empty list would only hide that the folder is the wrong one."""
+    settings = load()
+    if settings.queue == EMBEDDED["BRIDGE_QUEUE"] and not (settings.data_dir / "bridge.db").exists():
+        raise Misconfigured(f"no store is in BRIDGE_DATA_DIR {settings.data_dir}: is it the folder of the bridge?")
+    return open_ports(settings)
+
+
 @cli.command("list")
 def list_letters(
     direction: Way = None, code: Code = None, tenant: Tenant = None, limit: int = 100, as_json: AsJson = False
@@ -35,11 +46,14 @@ def list_letters(
     """List dead letters, oldest first, without anything personal."""
 
     async def work() -> list[dict[str, Any]]:
-        async with open_ports(load()) as ports:
+        async with _ports() as ports:
             found = _matching(ports.queue, direction, code, tenant)
-            return [describe(letter) async for letter in _first(found, limit)]
+            return [describe(letter) async for letter in _first(found, limit + 1)]
 
-    show(run(work()), COLUMNS, as_json=as_json, empty="No dead letters.")
+    letters = run(work())
+    show(letters[:limit], COLUMNS, as_json=as_json, empty="No dead letters.")
+    if len(letters) > limit:
+        typer.echo(f"There are more than these {limit}: raise --limit.", err=True)
 
 
 @cli.command("show")
@@ -50,7 +64,7 @@ def show_letter(
     """Show one letter as JSON: why it failed, and the shape of its body; `--body` prints the body itself."""
 
     async def work() -> DeadLetter | None:
-        async with open_ports(load()) as ports:
+        async with _ports() as ports:
             return await ports.queue.find_dead_letter(letter_id)
 
     letter = run(work())
@@ -100,7 +114,7 @@ def _each(
         fail("Name letters by their ids, or say --all (with filters if you like).")
 
     async def work() -> tuple[list[str], list[str]]:
-        async with open_ports(load()) as ports:
+        async with _ports() as ports:
             chosen = list(ids or [])
             if everything:
                 chosen = [letter.id async for letter in _matching(ports.queue, *filters)]
@@ -150,7 +164,7 @@ def describe(letter: DeadLetter) -> dict[str, Any]:
         "tenant": envelope.tenant,
         "kind": envelope.kind,
         "key": envelope.message_id,
-        "session": envelope.session,
+        "session": ids.for_log(envelope.session),
         "trace": envelope.trace,
         "code": letter.failure.code,
         "message": letter.failure.message,
@@ -177,7 +191,9 @@ def _shape(value: Any) -> Any:
         return {name: _shape(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_shape(item) for item in value]
-    return f"<text {len(value)}>" if isinstance(value, str) else value
+    if isinstance(value, str):
+        return f"<text {len(value)}>"
+    return value if value is None or isinstance(value, bool) else "<number>"
 
 
 def _text(letter: DeadLetter) -> str:

@@ -11,12 +11,15 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bridge.errors import BridgeError, Misconfigured, StoreFull
 
 FOUND, COULD_NOT = 1, 2
 """Exit codes beside 0: a check found something; the command could not do its work."""
+
+PIPED = 1000
+"""Columns where no terminal says how many there are: a row stays one line, and nothing in it is cut."""
 
 Result = TypeVar("Result")
 
@@ -46,10 +49,10 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
     elif not rows:
         typer.echo(empty)
     else:
-        table = Table(*columns, box=None, pad_edge=False)
+        table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False)
         for row in rows:
             table.add_row(*(str(row.get(column, "")) for column in columns))
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else PIPED).print(table)
 
 
 def show_json(value: Any) -> None:

@@ -64,6 +64,12 @@ class Stack:
         }
         return kept | self.config["env"] | own | self.extra
 
+    @property
+    def bridge_pid(self) -> int:
+        """The bridge's process id."""
+        assert self._bridge is not None
+        return self._bridge.pid
+
     async def start_bridge(self) -> dict[str, Any]:
         """Start the bridge; give its `ready` record."""
         self._bridge = await self._spawn([str(ROOT / "app.py")], self.environment(), "bridge")
