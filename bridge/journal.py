@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Throttled
 from bridge.ports import Attempt, ConversationClosed, ThreadMap
 
 Call = Callable[[], Awaitable[str]]
 LookBack = Callable[[Attempt], Awaitable[Sequence[str] | None]]
+
+QUIET = 10.0
+"""Seconds after which a call that a dead process had under way is not expected to show its effect any more."""
+REMEMBERED = 10_000
 
 
 class Journal:
@@ -16,6 +20,8 @@ class Journal:
 
     def __init__(self, threads: ThreadMap, clock: Callable[[], float]) -> None:
         self._threads, self._clock = threads, clock
+        self._began = clock()
+        self._ended: dict[tuple[str, str], None] = {}
 
     async def once(
         self, tenant: str, key: str, call: Call, look_back: LookBack, note: Mapping[str, str] | None = None
@@ -29,19 +35,39 @@ class Journal:
         attempt = await self._threads.start(tenant, key, self._clock(), note)
         if attempt.sent_id is not None:
             return attempt.sent_id
-        sent = None if attempt.first else await self._adopt(tenant, await look_back(attempt))
+        sent = None if attempt.first else await self._found(tenant, key, attempt, look_back)
         if sent is None:
             sent = await self._call(tenant, key, call, attempt)
         await self._threads.done(tenant, key, sent)
+        self._ended.pop((tenant, key), None)
+        return sent
+
+    async def _found(self, tenant: str, key: str, attempt: Attempt, look_back: LookBack) -> str | None:
+        """Look back. Nothing there proves nothing while the call of a process that died may still be under way."""
+        candidates = await look_back(attempt)
+        sent = await self._adopt(tenant, candidates)
+        if sent is None and candidates is not None and (tenant, key) not in self._ended:
+            age = self._clock() - max(attempt.started_at, self._began)  # the row dates the first try, not the last
+            if 0 <= age < QUIET:
+                raise Throttled("a call may be under way", code="under_way", component="journal", after=QUIET - age)
         return sent
 
     async def _call(self, tenant: str, key: str, call: Call, attempt: Attempt) -> str:
         try:
-            return await call()
+            return await self._until_ended(tenant, key, call)
         except (BridgeError, ConversationClosed) as error:
             if attempt.first and not getattr(error, "maybe_done", False):
                 await self._threads.abandon(tenant, key)
             raise
+
+    async def _until_ended(self, tenant: str, key: str, call: Call) -> str:
+        """Make the call, and remember that it is not under way any more, however it ended."""
+        try:
+            return await call()
+        finally:
+            self._ended[tenant, key] = None
+            if len(self._ended) > REMEMBERED:
+                del self._ended[next(iter(self._ended))]
 
     async def _adopt(self, tenant: str, candidates: Sequence[str] | None) -> str | None:
         for candidate in candidates or ():

@@ -27,6 +27,7 @@ from bridge.ports import (
     Thread,
     ThreadMap,
 )
+from bridge.targets import Target
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, choose_route
 from bridge.text import FRESHCHAT, read_stored, split
@@ -82,8 +83,7 @@ class ToFreshchat:
         link = await self._open_link(event)
         if reason := _starts_nothing(event, desk, link):
             return Ignored(reason)
-        first, *others = split(self._text(event), FRESHCHAT)
-        sent = await self._send(event, desk, link, [await self._named(event, link, first), *others])
+        sent = await self._send(event, desk, link, split(self._text(event), FRESHCHAT))
         return Done({"conversation": sent.conversation_id, "message": sent.id})
 
     async def _is_ours(self, event: Event) -> bool:
@@ -104,30 +104,49 @@ class ToFreshchat:
             await self._threads.update(link)
         return link
 
-    async def _send(self, event: Event, desk: Desk, link: Link | None, texts: Sequence[str]) -> Sent:
+    async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> Sent:
         """Append to the open conversation, or open a new one; every piece has its own journal row."""
         done = 0
         if link is None or link.status == "resolved":
-            link, sent = await self._open(event, desk, texts[0], 0)
+            link, sent = await self._open(event, desk, pieces[0], 0)
             done = 1
-        for number in range(done, len(texts)):
+        for number in range(done, len(pieces)):
             try:
-                sent = await self._append(event, desk, link, texts[number], number)
+                sent = await self._append(event, desk, link, pieces[number], number)
             except ConversationClosed:
-                link, sent = await self._open(event, desk, texts[number], number)
+                link, sent = await self._open(event, desk, pieces[number], number)
+            if await self._is_unlinked(event, link, sent):  # an earlier try had opened it, and ended before the link
+                link, sent = await self._open(event, desk, pieces[number], number)
         return sent
 
-    async def _append(self, event: Event, desk: Desk, link: Link, text: str, number: int) -> Sent:
+    async def _is_unlinked(self, event: Event, link: Link, sent: Sent) -> bool:
+        if sent.conversation_id == link.conversation_id:
+            return False
+        return await self._threads.by_conversation(event.tenant_id, sent.conversation_id) is None
+
+    async def _append(self, event: Event, desk: Desk, link: Link, piece: str, number: int) -> Sent:
         helpdesk, conversation, user = desk.helpdesk, link.conversation_id, link.freshchat_user_id
+        target = Target(user, conversation, number == 0 and await self._is_somebody_elses(event, link))
+        text = self._shown(event, target, piece)
 
         async def call() -> str:
             return _key(await helpdesk.post_message(conversation, user, text))
 
-        async def look_back(attempt: Attempt) -> Sequence[str]:
-            return [_key(s) for s in await helpdesk.find_message(conversation, user, text, attempt.started_at)]
+        return await self._once(event, desk, target, piece, number, call)
 
-        step = _step(event, number)
-        return _sent(await self._journal.once(event.tenant_id, step, call, look_back))
+    async def _once(
+        self, event: Event, desk: Desk, target: Target, piece: str, number: int, call: Callable[[], Awaitable[str]]
+    ) -> Sent:
+        """Send a piece to its target, unless it was sent before: there, or where the first try took it."""
+
+        async def look_back(attempt: Attempt) -> Sequence[str]:
+            found: list[Sent] = []
+            for place in dict.fromkeys((Target.from_note(attempt.note) or target, target)):
+                found += await place.find(desk.helpdesk, self._shown(event, place, piece), attempt.started_at)
+            return [_key(sent) for sent in found]
+
+        step = ids.step_key(event.idempotency_key, f"message.{number}")
+        return _sent(await self._journal.once(event.tenant_id, step, call, look_back, target.note()))
 
     async def _open(self, event: Event, desk: Desk, text: str, number: int) -> tuple[Link, Sent]:
         """Open the thread's conversation with piece `number`. Only the claim's holder goes on: there is exactly one.
@@ -145,7 +164,7 @@ class ToFreshchat:
         if not await self._threads.link(link, event.idempotency_key):
             shown = ids.for_log(thread.thread_key)
             self._telemetry.error("claim_lost", conversation=sent.conversation_id, thread=shown)
-        return link, sent
+        return await self._threads.by_conversation(event.tenant_id, sent.conversation_id) or link, sent
 
     async def _create_link(self, event: Event, desk: Desk, thread: Thread, text: str, number: int) -> tuple[Link, Sent]:
         place = event.place
@@ -190,16 +209,10 @@ class ToFreshchat:
         return claimed
 
     async def _create(self, event: Event, desk: Desk, new: NewConversation, number: int) -> Sent:
-        helpdesk = desk.helpdesk
-
         async def call() -> str:
-            return _key(await self._create_with_or_without(helpdesk, new))
+            return _key(await self._create_with_or_without(desk.helpdesk, new))
 
-        async def look_back(attempt: Attempt) -> Sequence[str]:
-            return [_key(s) for s in await helpdesk.find_conversation(new.user_id, new.text, attempt.started_at)]
-
-        step = _step(event, number)
-        return _sent(await self._journal.once(event.tenant_id, step, call, look_back))
+        return await self._once(event, desk, Target(new.user_id), new.text, number, call)
 
     async def _create_with_or_without(self, helpdesk: Helpdesk, new: NewConversation) -> Sent:
         """Rather a conversation without its properties than none: an account may lack a `cf_*` field."""
@@ -237,15 +250,16 @@ class ToFreshchat:
             return self._say("deleted", None)
         return self._say("edited", None, text=event.text) if event.kind == "edit" else event.text
 
-    async def _named(self, event: Event, link: Link | None, piece: str) -> str:
-        """Name the speaker in front of the first piece, unless the conversation is the speaker's own.
-
-        Comes after splitting: whose conversation it is may change between two tries, and the cuts must not.
-        """
-        if link is None or link.status == "resolved" or event.place is None or event.place.scope == "personal":
-            return piece
+    async def _is_somebody_elses(self, event: Event, link: Link) -> bool:
+        """Tell whether the speaker must be named, because the conversation is not known to be the speaker's own."""
+        if event.place is None or event.place.scope == "personal":
+            return False
         known = await self._threads.fact(event.tenant_id, "person", event.user_hash or "")
-        if known is not None and known["user"] == link.freshchat_user_id:
+        return known is None or known["user"] != link.freshchat_user_id
+
+    def _shown(self, event: Event, target: Target, piece: str) -> str:
+        """Name the speaker in front. Comes after splitting: the cuts must be the same at every try."""
+        if not target.named:
             return piece
         return self._say("speaker", None, name=event.sender.name or self._say("someone", None), text=piece)
 
@@ -265,10 +279,6 @@ def _starts_nothing(event: Event, desk: Desk, link: Link | None) -> str | None:
 def _properties(tags: Sequence[str], attributes: Mapping[str, str]) -> dict[str, str]:
     """Conversations have no tags in Freshchat's API: they travel as a property."""
     return ({"cf_tags": ", ".join(tags)} if tags else {}) | dict(attributes)
-
-
-def _step(event: Event, number: int) -> str:
-    return ids.step_key(event.idempotency_key, f"message.{number}")
 
 
 def _key(sent: Sent) -> str:

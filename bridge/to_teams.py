@@ -149,10 +149,15 @@ class ToTeams:
             return await self._look_back(attempt, place, reply, container)
 
         step = ids.step_key(event.idempotency_key, f"reply.{number}")
-        return await self._journal.once(event.tenant_id, step, call, look_back, {"via": via})
+        note = {"via": via} | ({"author": reply.author} if reply.author else {})
+        return await self._journal.once(event.tenant_id, step, call, look_back, note)
 
     async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
-        """Look where the earlier attempt posted; None when that transport cannot look, or may not any more."""
+        """Look where the earlier attempt posted, for what it posted: the agent's name may be known by now, or no more.
+
+        None when that transport cannot look, or may not any more.
+        """
+        reply = replace(reply, author=attempt.note.get("author", reply.author))
         earlier = self._transports.by_name["graph" if attempt.note.get("via") == "graph" else "bot"]
         try:
             found = await earlier.find(place, reply, attempt.started_at)

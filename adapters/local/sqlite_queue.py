@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -14,9 +13,12 @@ from adapters.local import sqlite_queue_sql as sql
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_acceptor import Acceptor
 from adapters.local.sqlite_lane import Group
+from adapters.local.sqlite_owners import Dead, Owner, boot_id
 from adapters.local.sqlite_session import Renewals, SqliteSession
 from bridge.errors import StoreFull
 from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope
+
+LOOK_SECONDS = 1.0
 
 
 class SqliteQueue:
@@ -25,12 +27,21 @@ class SqliteQueue:
     A message costs three shared commits: put, accept, complete. Tenants with ready sessions take turns.
     """
 
-    def __init__(self, db: Database, *, lease_seconds: float = 30.0, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        lease_seconds: float = 30.0,
+        now: Callable[[], float] = time.time,
+        boot: Callable[[], str | None] = boot_id,
+    ) -> None:
+        """`boot` names this boot of this machine, or gives None: then leases of dead processes run out by time only."""
         self.db = db
         self.now = now
         self.completes: Group[sql.Held, sql.Waiting | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
         self._lease_seconds = lease_seconds
-        self._name = uuid.uuid4().hex
+        self._owner = Owner(db.path, boot())
+        self._look_for_dead_at = 0.0
         self._counter = count(1)
         self._turn: dict[Direction, str] = dict.fromkeys(DIRECTIONS, "")
         self._renewals = Renewals(db, lease_seconds, now)
@@ -93,6 +104,7 @@ class SqliteQueue:
             await acceptor.close()
         await self._renewals.close()
         await asyncio.gather(*self._returning)
+        self._owner.close()
 
     def hold(self, session: SqliteSession) -> None:
         """Keep renewing the lease of this session."""
@@ -123,16 +135,38 @@ class SqliteQueue:
         return Acceptor(take, self._give_back, self.db.listen, self.now)
 
     async def _take(self, direction: Direction, most: int) -> tuple[Sequence[SqliteSession], float | None]:
-        last, owner = self._turn[direction], f"{self._name}.{next(self._counter)}"
+        last, owner = self._turn[direction], f"{self._owner.name}.{next(self._counter)}"
+        dead = self._dead()
 
         def work(conn: sqlite3.Connection) -> tuple[list[sql.Taken], float | None]:
             now = self.now()
+            sql.release_all_of(conn, [one.name for one in dead], now)
             return sql.take(conn, direction, most, last, owner, now, now + self._lease_seconds)
 
-        taken, due = await self.db.write(work)
+        released = False
+        try:
+            taken, due = await self.db.write(work)
+            released = True
+        finally:
+            for one in dead:
+                one.bury(released)
         if taken:
             self._turn[direction] = taken[-1].tenant
+        if dead:
+            self._ring_all()  # what was released may be of the other direction
         return [SqliteSession(self, direction, one) for one in taken], due
+
+    def _dead(self) -> list[Dead]:
+        """Look for dead owners at the start, and then once a second: a few system calls for each other process."""
+        now = time.monotonic()
+        if now < self._look_for_dead_at:
+            return []
+        self._look_for_dead_at = now + LOOK_SECONDS
+        return self._owner.dead()
+
+    def _ring_all(self) -> None:
+        for acceptor in self._acceptors.values():
+            acceptor.ring()
 
     def _give_back(self, session: SqliteSession) -> None:
         task = asyncio.create_task(session.release())

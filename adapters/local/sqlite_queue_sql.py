@@ -215,6 +215,13 @@ def release(conn: sqlite3.Connection, session_id: int, owner: str, now: float) -
     return _give_back(conn, session_id, owner, now, now)
 
 
+def release_all_of(conn: sqlite3.Connection, names: Sequence[str], now: float) -> None:
+    """End all leases of owners who are dead; `name.` is what an owner's leases begin with, and `/` is next to `.`."""
+    for name in names:
+        statement = "UPDATE sessions SET owner = NULL, visible_at = ? WHERE owner > ? AND owner < ? AND visible_at > ?"
+        conn.execute(statement, (now, f"{name}.", f"{name}/", now))
+
+
 def retry(conn: sqlite3.Connection, held: Held, now: float, after: float, count: bool) -> None:
     """Hide the session for `after` seconds and end its lease; LeaseLost if it was not there any more."""
     if not _give_back(conn, held.session_id, held.owner, now, now + max(after, 0.0)):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.local import sqlite_queue_sql as sql
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from adapters.local.sqlite_schema import SWEEPS
@@ -60,6 +61,7 @@ async def use_everything(db: Database) -> None:
     session = await accept(queue)
     assert isinstance(session, SqliteSession)
     await queue._renewals._renew({(session.row, session.owner): session})
+    await db.write(lambda conn: sql.release_all_of(conn, ["nobody"], 1.0))
     await queue.close()
     claim = await threads.claim("t", KEY, "a", 1, None)
     assert claim is not None

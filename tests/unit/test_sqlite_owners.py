@@ -51,9 +51,9 @@ def envelope(number: int) -> Envelope:
 
 
 @asynccontextmanager
-async def opened(path: Path, boot: Callable[[], str | None] = boot_id, **more: float) -> AsyncIterator[SqliteQueue]:
+async def opened(path: Path, boot: Callable[[], str | None] = boot_id) -> AsyncIterator[SqliteQueue]:
     async with Database(path) as db:
-        queue = SqliteQueue(db, boot=boot, **more)
+        queue = SqliteQueue(db, boot=boot)
         try:
             yield queue
         finally:
@@ -95,7 +95,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_the_next_process_takes_over_at_once_and_in_order(path: Path) -> None:
-    """Killed, not even reaped; and nothing of it is left in the folder."""
+    """Killed just now, not even reaped; and nothing of it is left in the folder."""
     async with holder(path) as child:
         child.send_signal(signal.SIGKILL)
         async with opened(path) as queue:
@@ -105,8 +105,8 @@ async def test_the_next_process_takes_over_at_once_and_in_order(path: Path) -> N
 
 
 async def test_a_process_that_runs_already_takes_over_soon(path: Path) -> None:
-    """As often as leases are renewed, it looks who has died."""
-    async with holder(path) as child, opened(path, lease_seconds=1.5) as queue:
+    """Once a second it looks who has died."""
+    async with holder(path) as child, opened(path) as queue:
         assert await taken(queue, 0.2) == []
         child.send_signal(signal.SIGKILL)
         await child.wait()

@@ -189,7 +189,7 @@ async def test_closed_between_two_tries(deliver, account, threads):
 
 
 async def test_a_speaker_who_became_known_between_two_tries(deliver, account, threads):
-    """Said under a name, because nobody knew whose conversation it was; the next try knows, and finds it all the same."""
+    """Said under a name, as nobody knew whose conversation it was; the next try knows, and finds it all the same."""
     await deliver(1)
     await threads.learn("t1", "person", "aad-mina", {"user": "another"}, None)
     account.dies = True
