@@ -32,10 +32,10 @@ class Target:
         return cls(note["user"], note.get("conversation"), "named" in note) if "user" in note else None
 
     async def find(self, helpdesk: Helpdesk, text: str, since: float) -> Sequence[Sent]:
-        """Read back what was sent there since then; nothing if the conversation is gone."""
-        if self.conversation is None:
-            return await helpdesk.find_conversation(self.user, text, since)
+        """Read back what was sent there since then; nothing if the conversation or the user is gone."""
         try:
+            if self.conversation is None:
+                return await helpdesk.find_conversation(self.user, text, since)
             return await helpdesk.find_message(self.conversation, self.user, text, since)
         except Rejected:
             return []

@@ -49,7 +49,11 @@ class Owner:
         """Find owners of this boot whose process is gone. Each must be buried; until then nobody else finds it."""
         if self._file is None:
             return []
-        found = (Dead.of(path) for path in sorted(self._folder.glob(f"{self._boot}.*"))[:_AT_MOST])
+        try:
+            paths = sorted(path for path in self._folder.iterdir() if path.name.startswith(f"{self._boot}."))
+        except OSError:
+            return []
+        found = (Dead.of(path) for path in paths[:_AT_MOST] if path != self._path)
         return [dead for dead in found if dead is not None]
 
     def close(self) -> None:
