@@ -1,0 +1,51 @@
+"""The end of a chaos run: what was said is compared with what arrived, and both are kept beside the logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import chaos_verdict as verdict
+from bench.chaos_stack import ChaosStack
+from bench.chaos_traffic import Traffic
+from bench.chaos_verdict import Kill, Result
+from bridge.ids import dedupe_id
+
+
+async def judge(
+    stack: ChaosStack, traffic: Traffic, kills: list[Kill], facts: Mapping[str, Any], missed: dict[str, int]
+) -> Result:
+    """Look at both platforms, at the queue's memory and at the log."""
+    threads, conversations = await stack.threads(), await traffic.look()
+    evidence = {"teams": threads, "freshchat": conversations, "kills": [asdict(kill) for kill in kills]}
+    for name, what in evidence.items():
+        (stack.folder / f"{name}.json").write_text(json.dumps(what, ensure_ascii=False), encoding="utf-8")
+    excused = verdict.excused(kills, traffic.sent)
+    untaken = _untaken(stack.folder / "data" / "bridge.db", stack.config["tenant"], traffic.keys)
+    columns = {
+        "to Freshchat": verdict.freshchat([*traffic.talks, *traffic.chats], conversations),
+        "to Teams, Graph": verdict.teams(traffic.talks, threads, excused, untaken),
+        "to Teams, bot": verdict.teams(traffic.chats, threads, excused, untaken),
+    }
+    counted = {
+        "kills": len(kills),
+        "messages": dict(traffic.messages),
+        "dead letters": int(await stack.metric("bridge_queue_dead")),
+        "bugs": (stack.folder / "bridge.log").read_text(encoding="utf-8").count('"action": "bug"'),
+        "webhooks that the sandbox gave up": (await stack.get("webhooks"))["failed"],
+    }
+    return Result(kills, columns, counted | dict(facts), missed)
+
+
+def _untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """List the answers that the queue does not remember to have taken: Freshchat gave their webhooks up."""
+    with closing(sqlite3.connect(database)) as db:
+        known = {row[0] for row in db.execute("SELECT key FROM dedupe")}
+    digests = {key: hashlib.blake2b(dedupe_id(tenant, key).encode(), digest_size=16).digest() for key in keys}
+    return frozenset(token for key, tokens in keys.items() if digests[key] not in known for token in tokens)
