@@ -32,15 +32,17 @@ from bots.adapter import BridgeAdapter
 from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
 from bots.keys import SigningKeys
-from bridge.delivery import Handler, Patience, Worker
+from bridge.delivery import Handler, Worker
 from bridge.errors import BridgeError, Misconfigured
 from bridge.intake import Intake
+from bridge.patience import Patience
 from bridge.ports import Direction, SecretSource
 from bridge.settings import Settings, load, suffixes
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, resolve
 from bridge.to_freshchat import Desk, ToFreshchat
 from bridge.to_teams import ToTeams, Transports
+from bridge.turns import Turns
 from cards import agent_reply, texts
 
 Role = Literal["all", "web", "worker"]
@@ -182,6 +184,7 @@ class _Parts:
             clock=time.time,
             concurrency=settings.concurrency,
             patience=Patience(first_wait=settings.retry_wait, window=settings.retry_window),
+            turns=Turns(settings.concurrency, tenants=len(self._tenants)),
         )
 
     def _to_freshchat(self, helpdesks: Mapping[str, FreshchatHelpdesk], directory: TeamsDirectory) -> ToFreshchat:

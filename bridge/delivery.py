@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bridge import ids
-from bridge.errors import BridgeError, Forbidden, LeaseLost, StoreFull, Throttled, Unavailable
+from bridge.errors import BridgeError, Forbidden, LeaseLost, StoreFull, Unavailable
 from bridge.events import Ignored
+from bridge.patience import Holds, Patience
 from bridge.ports import Delivery, Direction, Failure, Queue, Session
 from bridge.telemetry import Telemetry
+from bridge.turns import Turns
 
 ACCEPTORS = 16
 
@@ -29,67 +31,8 @@ class Done:
 
 Outcome = Done | Ignored
 Handler = Callable[[Delivery], Awaitable[Outcome]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long and how often to try. Seconds throughout."""
-
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    window: float = 3600.0
-    timeout: float = 120.0
-    hold: float = 15.0
-    bug_attempts: int = 5
-
-    def wait(self, error: BridgeError, attempts: int) -> float:
-        """Seconds until the next try: what the upstream asked for, else doubling with jitter."""
-        after = error.after if isinstance(error, Throttled) else None
-        backoff = min(self.longest_wait, self.first_wait * 2.0 ** min(attempts, 16))
-        jittered = backoff * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-        return jittered if after is None else after + jittered * 0.1
-
-    def exhausted(self, delivery: Delivery, now: float) -> bool:
-        """Whether the message has held its thread long enough."""
-        return delivery.first_failed_at is not None and now - delivery.first_failed_at >= self.window
-
-
-class Holds:
-    """Tenants whose upstream refuses our credentials. Deliveries of a held tenant wait; one probe at a time asks."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._seconds, self._clock = seconds, clock
-        self._until: dict[str, float] = {}
-
-    def remaining(self, tenant: str) -> float:
-        """Seconds to wait before this tenant's next try; 0 when there is no hold or a probe is due."""
-        until = self._until.get(tenant)
-        if until is None:
-            return 0.0
-        now = self._clock()
-        if until > now:
-            return until - now
-        self._until[tenant] = now + self._seconds
-        return 0.0
-
-    def begin(self, tenant: str) -> bool:
-        """Hold a tenant; True if it was not held before."""
-        fresh = tenant not in self._until
-        self._until[tenant] = self._clock() + self._seconds
-        return fresh
-
-    def pass_on(self, tenant: str) -> None:
-        """Let the next delivery be the probe: the last one was ignored and asked nobody."""
-        if tenant in self._until:
-            self._until[tenant] = self._clock()
-
-    def end(self, tenant: str) -> bool:
-        """End a hold; True if there was one."""
-        return self._until.pop(tenant, None) is not None
-
-    def tenants(self) -> list[str]:
-        """Tenants held now."""
-        return sorted(self._until)
+Tell = Callable[[Delivery, BridgeError], Awaitable[None]]
+"""Called once before a delivery becomes a dead letter, so that the people concerned learn of it."""
 
 
 class Worker:
@@ -105,11 +48,15 @@ class Worker:
         clock: Callable[[], float],
         concurrency: int = 64,
         patience: Patience | None = None,
+        turns: Turns | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self.direction = direction
         self._queue, self._direction, self._handler = queue, direction, handler
         self._telemetry, self._clock = telemetry, clock
         self._patience = patience or Patience()
+        self._turns = turns or Turns(concurrency)
+        self._tell = tell
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -135,7 +82,7 @@ class Worker:
 
     async def _accept(self) -> Session | None:
         try:
-            return await self._queue.accept(self._direction, wait=1.0)
+            return await self._queue.accept(self._direction, wait=1.0, room=self._turns.room)
         except (StoreFull, Unavailable) as error:
             self._telemetry.error("queue_unavailable", direction=self._direction, error=type(error).__name__)
             await asyncio.sleep(1.0)
@@ -144,10 +91,13 @@ class Worker:
     def _start(self, session: Session) -> None:
         task = asyncio.create_task(self._work(session), name=f"deliver {session.key}")
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        self._turns.begin(session.tenant)
+        task.add_done_callback(lambda done: self._finished(done, session.tenant))
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None], tenant: str) -> None:
         self._tasks.discard(task)
+        if self._turns.end(tenant):
+            self._queue.ring(self._direction)
         self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._telemetry.error("worker_error", direction=self._direction, error=type(error).__name__)
@@ -221,7 +171,8 @@ class Worker:
             raise Bug(f"{type(error).__name__} in our own code", code="bug", component=self._direction) from error
 
     async def _failed(self, session: Session, delivery: Delivery, error: BridgeError) -> bool:
-        failure = Failure(code=error.code, message=str(error), component=error.component)
+        transient = error.again == "yes" and not isinstance(error, Bug)
+        failure = Failure(code=error.code, message=str(error), component=error.component, transient=transient)
         if isinstance(error, Forbidden):
             await self._hold(session, delivery, failure)
             return False
@@ -236,6 +187,7 @@ class Worker:
                 wait=round(wait, 2),
             )
             return False
+        await self._tell_people(delivery, error)
         await session.dead_letter(delivery, failure)
         self._telemetry.ended(
             self._direction,
@@ -247,6 +199,15 @@ class Worker:
             attempts=delivery.attempts + 1,
         )
         return True
+
+    async def _tell_people(self, delivery: Delivery, error: BridgeError) -> None:
+        """Before the letter is written: a crash between the two tells again, and `tell` makes that one effect."""
+        if self._tell is None:
+            return
+        try:
+            await self._tell(delivery, error)
+        except (BridgeError, StoreFull) as trouble:
+            self._telemetry.error("not_told", trace=delivery.envelope.trace, error=type(trouble).__name__)
 
     def _given_up(self, delivery: Delivery, error: BridgeError) -> bool:
         if isinstance(error, Bug) and delivery.attempts + 1 >= self._patience.bug_attempts:

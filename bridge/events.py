@@ -2,8 +2,8 @@
 
 `Event` is what both translators produce and both deliveries consume. `to_json` is its published form; `validate`
 checks that against `schema/event.schema.json` (JSON Schema draft-07) on every event that leaves translation.
-`place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), and are
-deliberately not part of the published form.
+`place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), `trace` the id
+under which it is logged; they are deliberately not part of the published form.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Event:
     attachments: tuple[Attachment, ...] = ()
     tags: tuple[str, ...] = ()
     custom_attributes: Mapping[str, str] = field(default_factory=dict)
+    trace: str = ""
 
     @property
     def source(self) -> Literal["teams", "freshchat"]:

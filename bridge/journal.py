@@ -24,7 +24,13 @@ class Journal:
         self._ended: dict[tuple[str, str], None] = {}
 
     async def once(
-        self, tenant: str, key: str, call: Call, look_back: LookBack, note: Mapping[str, str] | None = None
+        self,
+        tenant: str,
+        key: str,
+        call: Call,
+        look_back: LookBack,
+        note: Mapping[str, str] | None = None,
+        trace: str = "",
     ) -> str:
         """Make `call` unless it was made before; return the sent id (`bridge.ids.sent_key`).
 
@@ -32,7 +38,7 @@ class Journal:
         had its effect: `look_back` lists candidates since then (oldest first), and the first one that no other
         delivery made is adopted. What remains open is written down in docs/guarantees.md.
         """
-        attempt = await self._threads.start(tenant, key, self._clock(), note)
+        attempt = await self._threads.start(tenant, key, self._clock(), note, trace)
         if attempt.sent_id is not None:
             return attempt.sent_id
         sent = None if attempt.first else await self._found(tenant, key, attempt, look_back)

@@ -6,7 +6,7 @@ seconds (UTC); `BridgeError`s are in `bridge/errors.py`. An adapter never import
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -24,7 +24,7 @@ class Envelope:
     """One accepted request: the raw body, and the three keys that a door takes from it.
 
     `message_id` is the dedupe key, `session` the ordering key (both made in `bridge/ids.py`), `kind` a short word
-    for lists, `trace` a W3C trace id.
+    for lists, `trace` a W3C trace id, `span` the id of the span that accepted it (empty if there was none).
     """
 
     direction: Direction
@@ -35,25 +35,34 @@ class Envelope:
     trace: str
     body: bytes
     received_at: float
+    span: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a delivery did not go through: nothing personal, no body."""
+    """Why a delivery did not go through: nothing personal, no body.
+
+    `transient`: the same message may go through later without anybody changing anything.
+    """
 
     code: str
     message: str
     component: str
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An envelope taken from the queue. `attempts` counts earlier failures, `first_failed_at` dates the first."""
+    """An envelope taken from the queue. `attempts` counts earlier failures, `first_failed_at` dates the first.
+
+    `replays` counts how often it came back from the dead letters without a person.
+    """
 
     envelope: Envelope
     attempts: int
     first_failed_at: float | None
     lease: str
+    replays: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +75,34 @@ class DeadLetter:
     first_failed_at: float
     last_failed_at: float
     attempts: int
+    replays: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A message that is in the queue, for people who ask; `failure` is why it was given back last, if it was."""
+
+    envelope: Envelope
+    attempts: int
+    first_failed_at: float | None
+    failure: Failure | None
+
+
+RECENT = 900.0
+"""Seconds that `Depth.dead_recently` looks back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """How full one direction is; `oldest_age` is the age in seconds of the oldest waiting message (0 if none)."""
+    """How full one direction is; `oldest_age` is the age in seconds of the oldest waiting message (0 if none).
+
+    `dead_recently` counts the letters that came in within the last `RECENT` seconds and are still there.
+    """
 
     waiting: int
     dead: int
     oldest_age: float
+    dead_recently: int = 0
 
 
 class Session(Protocol):
@@ -86,6 +114,7 @@ class Session(Protocol):
     """
 
     key: str
+    tenant: str
 
     async def next(self) -> Delivery | None:
         """Take the oldest message; None when the session is empty (it is then released). Idempotent until settled."""
@@ -115,8 +144,17 @@ class Queue(Protocol):
         Raises StoreFull when it cannot be stored.
         """
 
-    async def accept(self, direction: Direction, wait: float) -> Session | None:
-        """Lease the session that has waited longest among those ready; None after `wait` seconds without one."""
+    async def accept(
+        self, direction: Direction, wait: float, room: Callable[[str], int] | None = None
+    ) -> Session | None:
+        """Lease the session that has waited longest among those ready; None after `wait` seconds without one.
+
+        Tenants with ready sessions take turns. `room(tenant)` tells how many more of a tenant's sessions may be
+        taken now; it is asked whenever the queue looks, possibly from another thread. When it grows, call `ring`.
+        """
+
+    def ring(self, direction: Direction) -> None:
+        """Tell those who wait in `accept` to look again."""
 
     async def dead_letters(
         self, direction: Direction | None = None, *, limit: int = 100, after: str | None = None
@@ -126,11 +164,18 @@ class Queue(Protocol):
     async def find_dead_letter(self, letter_id: str) -> DeadLetter | None:
         """Give one letter, or None."""
 
-    async def replay(self, letter_id: str) -> bool:
-        """Put a letter back at the end of its session under its old message id; False if there is no such letter."""
+    async def replay(self, letter_id: str, *, automatic: bool = False) -> bool:
+        """Put a letter back at the end of its session under its old message id; False if there is no such letter.
+
+        For a person it starts afresh, as if it had never failed. `automatic` adds to its `replays` and keeps its
+        `attempts` and `first_failed_at`, so that it does not hold its thread for another whole window.
+        """
 
     async def drop(self, letter_id: str) -> bool:
         """Delete a letter for good; False if there is no such letter."""
+
+    async def find(self, trace: str, *, limit: int = 20) -> Sequence[Waiting]:
+        """Give waiting messages whose trace id begins with `trace` (lower case hex). May read the whole queue."""
 
     async def depth(self, direction: Direction) -> Depth:
         """Tell how full it is."""
@@ -147,7 +192,10 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One Freshchat conversation and the only Teams thread its answers may go to."""
+    """One Freshchat conversation and the only Teams thread its answers may go to.
+
+    `active_at` is when a message last went through it, to the hour; `trace` is the trace id of its first message.
+    """
 
     conversation_id: str
     tenant_id: str
@@ -158,6 +206,8 @@ class Link:
     status: Literal["open", "resolved"] = "open"
     locale: str | None = None
     created_at: float = 0.0
+    active_at: float = 0.0
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +235,21 @@ class Attempt:
     sent_id: str | None = None
 
 
-FactKind = Literal["person", "team"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A journal row for people who ask: one outside call, and what came of it (None: not known, or not yet)."""
+
+    tenant: str
+    key: str
+    trace: str
+    started_at: float
+    done_at: float | None
+    sent_id: str | None
+    note: Mapping[str, str] = field(default_factory=dict)
+
+
+FactKind = Literal["person", "team", "key", "mark"]
+"""A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came."""
 
 
 class ThreadMap(Protocol):
@@ -218,7 +282,14 @@ class ThreadMap(Protocol):
     async def update(self, link: Link) -> None:
         """Replace a link that exists (status, place, locale)."""
 
-    async def start(self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None) -> Attempt:
+    async def links(
+        self, tenant: str, active_since: float, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[Link]:
+        """List links with `active_at` at or after that, by conversation id, at most `limit`, those behind `after`."""
+
+    async def start(
+        self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None, trace: str = ""
+    ) -> Attempt:
         """Journal that an outside call is about to be made, durably; a second start returns the first row."""
 
     async def done(self, tenant: str, key: str, sent_id: str) -> None:
@@ -229,6 +300,12 @@ class ThreadMap(Protocol):
 
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
+
+    async def steps(self, trace: str, *, limit: int = 100) -> Sequence[Step]:
+        """List journal rows of all tenants whose trace id begins with `trace` (8 to 32 hex digits), newest first.
+
+        An empty `trace` lists the newest rows.
+        """
 
     async def fact(self, tenant: str, kind: FactKind, fact_id: str) -> Mapping[str, str] | None:
         """Recall what `learn` kept."""

@@ -14,6 +14,7 @@ from bridge.delivery import Done, Outcome
 from bridge.errors import Rejected, Unavailable
 from bridge.events import Event, Ignored
 from bridge.journal import Journal
+from bridge.links import refresh
 from bridge.ports import (
     Attempt,
     ConversationClosed,
@@ -75,6 +76,7 @@ class ToFreshchat:
         event = self._translate(read_stored(delivery.envelope.body))
         if isinstance(event, Ignored):
             return event
+        event = replace(event, trace=delivery.envelope.trace)
         desk = self._desks.get(event.tenant_id)
         if desk is None:
             raise Rejected("no such tenant", code="unknown_tenant", component="to-freshchat")
@@ -99,10 +101,10 @@ class ToFreshchat:
         if thread is None or thread.conversation_id is None:
             return None
         link = await self._threads.by_conversation(event.tenant_id, thread.conversation_id)
-        if link is not None and event.place and event.place.service_url != link.place.service_url:
-            link = replace(link, place=replace(link.place, service_url=event.place.service_url))
-            await self._threads.update(link)
-        return link
+        if link is None or event.place is None:
+            return link
+        now = replace(link, place=replace(link.place, service_url=event.place.service_url))
+        return await refresh(self._threads, link, now, self._clock())
 
     async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> Sent:
         """Append to the open conversation, or open a new one; every piece has its own journal row."""
@@ -146,7 +148,7 @@ class ToFreshchat:
             return [_key(sent) for sent in found]
 
         step = ids.step_key(event.idempotency_key, f"message.{number}")
-        return _sent(await self._journal.once(event.tenant_id, step, call, look_back, target.note()))
+        return _sent(await self._journal.once(event.tenant_id, step, call, look_back, target.note(), event.trace))
 
     async def _open(self, event: Event, desk: Desk, text: str, number: int) -> tuple[Link, Sent]:
         """Open the thread's conversation with piece `number`. Only the claim's holder goes on: there is exactly one.
@@ -194,6 +196,8 @@ class ToFreshchat:
             inbox_id=new.inbox_id,
             locale=event.sender.locale,
             created_at=self._clock(),
+            active_at=self._clock(),
+            trace=event.trace,
         )
         return link, sent
 

@@ -14,6 +14,7 @@ from bridge.delivery import Done, Outcome
 from bridge.errors import Forbidden, NotLinked, Rejected
 from bridge.events import Event, Ignored, Place
 from bridge.journal import Journal
+from bridge.links import refresh
 from bridge.ports import Attempt, Delivery, Directory, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
 from bridge.telemetry import Telemetry
 from bridge.text import TEAMS, read_stored, split
@@ -73,6 +74,7 @@ class ToTeams:
         event = self._translate(read_stored(delivery.envelope.body), delivery.envelope.tenant)
         if isinstance(event, Ignored):
             return event
+        event = replace(event, trace=delivery.envelope.trace)
         if event.tenant_id not in self._helpdesks:
             raise Rejected("no such tenant", code="unknown_tenant", component="to-teams")
         conversation = event.conversation_id or ""
@@ -81,6 +83,7 @@ class ToTeams:
         link = await self._threads.by_conversation(event.tenant_id, conversation)
         if link is None:
             return self._unlinked(event, delivery)
+        link = await refresh(self._threads, link, link, self._clock())
         if event.kind == "status":
             return await self._status(event, link)
         return await self._answer(event, link)
@@ -110,7 +113,8 @@ class ToTeams:
         for number, text in enumerate(pieces):
             reply = Reply(text=text, author=author if number == 0 else None)
             sent = await self._post(event, place, reply, number)
-        return Done({"conversation": link.conversation_id, "message": ids.parse_sent_key(sent)[1]})
+        message = ids.parse_sent_key(sent)[1]
+        return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
 
     async def _author(self, event: Event, link: Link) -> str:
         helpdesk = self._helpdesks[event.tenant_id]
@@ -150,7 +154,7 @@ class ToTeams:
 
         step = ids.step_key(event.idempotency_key, f"reply.{number}")
         note = {"via": via} | ({"author": reply.author} if reply.author else {})
-        return await self._journal.once(event.tenant_id, step, call, look_back, note)
+        return await self._journal.once(event.tenant_id, step, call, look_back, note, event.trace)
 
     async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
         """Look where the earlier attempt posted, for what it posted: the agent's name may be known by now, or no more.

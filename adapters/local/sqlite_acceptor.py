@@ -14,19 +14,21 @@ from typing import NamedTuple
 from adapters.local.sqlite_session import SqliteSession
 from bridge.errors import BridgeError, StoreFull
 
-Take = Callable[[int], Awaitable[tuple[Sequence[SqliteSession], float | None]]]
+Room = Callable[[str], int]
+Take = Callable[[int, Room | None], Awaitable[tuple[Sequence[SqliteSession], float | None]]]
 _SHORTEST = 0.001
 
 
 class _Waiter(NamedTuple):
     deadline: float
     future: asyncio.Future[SqliteSession | None]
+    room: Room | None
 
 
 class Acceptor:
     """Hands ready sessions to waiters, first come first served; runs a task only while somebody waits.
 
-    `take(n)` leases up to n sessions and tells when the next one may be ready. A session whose waiter has gone
+    `take(n, room)` leases up to n sessions and tells when the next one may be ready. A session whose waiter has gone
     (timed out, cancelled) goes to the next waiter or back to the queue at once.
     """
 
@@ -49,10 +51,10 @@ class Acceptor:
         """Tell that something may be ready now."""
         self._bell.set()
 
-    async def accept(self, wait: float) -> SqliteSession | None:
+    async def accept(self, wait: float, room: Room | None = None) -> SqliteSession | None:
         """Give a leased session, or None after `wait` seconds; looks at least once."""
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop.time() + wait, loop.create_future())
+        waiter = _Waiter(loop.time() + wait, loop.create_future(), room)
         self._waiters.append(waiter)
         self._bell.set()
         if self._task is None or self._task.done():
@@ -93,7 +95,7 @@ class Acceptor:
         if not asking:
             return None
         try:
-            sessions, due = await self._take(len(asking))
+            sessions, due = await self._take(len(asking), asking[0].room)
         except (StoreFull, BridgeError) as error:
             for waiter in asking:
                 _fail(waiter, error)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.local.sqlite_queue_sql import Held, Waiting, append, complete_all
-from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope, Failure
+from adapters.local.sqlite_queue_sql import Held, Row, append, complete_all
+from bridge.ports import DIRECTIONS, RECENT, DeadLetter, Depth, Direction, Envelope, Failure, Waiting
 
 _BURY = """INSERT INTO dead_letters (direction, session, tenant, message_id, kind, trace, received_at, body,
-        attempts, first_failed_at, last_failed_at, code, message, component)
+        span, replays, attempts, first_failed_at, last_failed_at, code, message, component, transient)
     SELECT direction, ?, tenant, message_id, kind, trace, received_at, body,
-        attempts + 1, coalesce(first_failed_at, ?), ?, ?, ?, ? FROM messages WHERE id = ?"""
+        span, replays, attempts + 1, coalesce(first_failed_at, ?), ?, ?, ?, ?, ? FROM messages WHERE id = ?"""
 _LETTER = """SELECT id, direction, tenant, message_id, kind, trace, received_at, body, session, code, message,
-        component, first_failed_at, last_failed_at, attempts
+        component, transient, first_failed_at, last_failed_at, attempts, span, replays
     FROM dead_letters """
 _ONE = _LETTER + "WHERE id = ?"
 _ALL = _LETTER + "WHERE id > ? ORDER BY id LIMIT ?"
 _OF_DIRECTION = _LETTER + "WHERE direction = ? AND id > ? ORDER BY id LIMIT ?"
 
 
-def dead_letter(conn: sqlite3.Connection, held: Held, session: str, failure: Failure, now: float) -> Waiting | None:
+def dead_letter(conn: sqlite3.Connection, held: Held, session: str, failure: Failure, now: float) -> Row | None:
     """Move a message to the dead letters, and give the next one of its session (None: the session is gone)."""
-    conn.execute(_BURY, (session, now, now, failure.code, failure.message, failure.component, held.message))
+    why = (failure.code, failure.message, failure.component, failure.transient)
+    conn.execute(_BURY, (session, now, now, *why, held.message))
     following = complete_all(conn, [held], now)[0]
     if isinstance(following, Exception):
         raise following  # and the insert above is rolled back
@@ -32,7 +34,7 @@ def dead_letter(conn: sqlite3.Connection, held: Held, session: str, failure: Fai
 
 def _letter(row: Sequence[Any]) -> DeadLetter:
     number, direction, tenant, message_id, kind, trace, received_at, body, session, *rest = row
-    code, message, component, first_failed_at, last_failed_at, attempts = rest
+    code, message, component, transient, first_failed_at, last_failed_at, attempts, span, replays = rest
     return DeadLetter(
         id=str(number),
         envelope=Envelope(
@@ -44,11 +46,13 @@ def _letter(row: Sequence[Any]) -> DeadLetter:
             trace=trace,
             body=body,
             received_at=received_at,
+            span=span,
         ),
-        failure=Failure(code=code, message=message, component=component),
+        failure=Failure(code=code, message=message, component=component, transient=bool(transient)),
         first_failed_at=first_failed_at,
         last_failed_at=last_failed_at,
         attempts=attempts,
+        replays=replays,
     )
 
 
@@ -70,19 +74,63 @@ def drop(conn: sqlite3.Connection, number: int) -> bool:
     return conn.execute("DELETE FROM dead_letters WHERE id = ?", (number,)).rowcount == 1
 
 
-def replay(conn: sqlite3.Connection, number: int, now: float) -> Direction | None:
+_AGAIN = """UPDATE messages SET attempts = ?, first_failed_at = ?, replays = ? WHERE id =
+    (SELECT max(m.id) FROM sessions s JOIN messages m ON m.session_id = s.id WHERE s.direction = ? AND s.key = ?)"""
+
+
+def replay(conn: sqlite3.Connection, number: int, now: float, automatic: bool) -> Direction | None:
     """Move one dead letter back to the end of its session; tell its direction, None if there is no such letter."""
     found = letter(conn, number)
     if found is None:
         return None
     drop(conn, number)
-    append(conn, found.envelope.direction, [found.envelope], now)
-    return found.envelope.direction
+    envelope = found.envelope
+    append(conn, envelope.direction, [envelope], now)
+    if automatic:
+        where = (DIRECTIONS.index(envelope.direction), envelope.session)
+        conn.execute(_AGAIN, (found.attempts, found.first_failed_at, found.replays + 1, *where))
+    return envelope.direction
+
+
+_WAITING = """SELECT m.direction, m.tenant, m.message_id, m.kind, m.trace, m.received_at, m.body, m.span, s.key,
+        m.attempts, m.first_failed_at, m.failure
+    FROM messages m JOIN sessions s ON s.id = m.session_id WHERE substr(m.trace, 1, ?) = ? ORDER BY m.id LIMIT ?"""
+
+
+def waiting(conn: sqlite3.Connection, trace: str, limit: int) -> list[Waiting]:
+    """List waiting messages whose trace id begins with `trace`."""
+    return [_waiting(row) for row in conn.execute(_WAITING, (len(trace), trace, limit))]
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    direction, tenant, message_id, kind, trace, received_at, body, span, session, attempts, first, failure = row
+    return Waiting(
+        envelope=Envelope(
+            direction=DIRECTIONS[direction],
+            tenant=tenant,
+            message_id=message_id,
+            session=session,
+            kind=kind,
+            trace=trace,
+            body=body,
+            received_at=received_at,
+            span=span,
+        ),
+        attempts=attempts,
+        first_failed_at=first,
+        failure=Failure(**json.loads(failure)) if failure else None,
+    )
 
 
 def depth(conn: sqlite3.Connection, direction: Direction, now: float) -> Depth:
     """Read how full a direction is."""
     code = DIRECTIONS.index(direction)
-    waiting, dead = conn.execute("SELECT waiting, dead FROM depth WHERE direction = ?", (code,)).fetchone()
+    count, dead = conn.execute("SELECT waiting, dead FROM depth WHERE direction = ?", (code,)).fetchone()
     oldest = conn.execute("SELECT min(queued_at) FROM messages WHERE direction = ?", (code,)).fetchone()[0]
-    return Depth(waiting=waiting, dead=dead, oldest_age=0.0 if oldest is None else max(0.0, now - oldest))
+    recent = "SELECT count(*) FROM dead_letters WHERE direction = ? AND last_failed_at > ?"
+    return Depth(
+        waiting=count,
+        dead=dead,
+        oldest_age=0.0 if oldest is None else max(0.0, now - oldest),
+        dead_recently=conn.execute(recent, (code, now - RECENT)).fetchone()[0] if dead else 0,
+    )

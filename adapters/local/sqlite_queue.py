@@ -11,12 +11,12 @@ from itertools import count
 from adapters.local import sqlite_letters as letters
 from adapters.local import sqlite_queue_sql as sql
 from adapters.local.sqlite import Database
-from adapters.local.sqlite_acceptor import Acceptor
+from adapters.local.sqlite_acceptor import Acceptor, Room
 from adapters.local.sqlite_lane import Group
 from adapters.local.sqlite_owners import Dead, Owner, boot_id
 from adapters.local.sqlite_session import Renewals, SqliteSession
 from bridge.errors import StoreFull
-from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope
+from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope, Waiting
 
 LOOK_SECONDS = 1.0
 
@@ -38,7 +38,7 @@ class SqliteQueue:
         """`boot` names this boot of this machine, or gives None: then leases of dead processes run out by time only."""
         self.db = db
         self.now = now
-        self.completes: Group[sql.Held, sql.Waiting | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
+        self.completes: Group[sql.Held, sql.Row | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
         self._lease_seconds = lease_seconds
         self._owner = Owner(db.path, boot())
         self._look_for_dead_at = 0.0
@@ -53,12 +53,14 @@ class SqliteQueue:
         """Store durably, then return True; False if this `message_id` was accepted before (within 7 days)."""
         return await self.db.write_grouped(self._puts[envelope.direction], envelope)
 
-    async def accept(self, direction: Direction, wait: float) -> SqliteSession | None:
+    async def accept(
+        self, direction: Direction, wait: float, room: Callable[[str], int] | None = None
+    ) -> SqliteSession | None:
         """Lease the session that has waited longest among those ready, tenants in turn; None after `wait` seconds.
 
         Raises StoreFull or Unavailable when leases cannot be written now.
         """
-        return await self._acceptors[direction].accept(wait)
+        return await self._acceptors[direction].accept(wait, room)
 
     async def dead_letters(
         self, direction: Direction | None = None, *, limit: int = 100, after: str | None = None
@@ -74,12 +76,15 @@ class SqliteQueue:
         number = _number(letter_id)
         return None if number is None else await self.db.read(lambda conn: letters.letter(conn, number))
 
-    async def replay(self, letter_id: str) -> bool:
-        """Put a letter back at the end of its session under its old message id, as if it had never failed."""
+    async def replay(self, letter_id: str, *, automatic: bool = False) -> bool:
+        """Put a letter back at the end of its session under its old message id.
+
+        For a person it starts afresh; `automatic` counts, and keeps its attempts and its first failure.
+        """
         number = _number(letter_id)
         if number is None:
             return False
-        direction = await self.db.write(lambda conn: letters.replay(conn, number, self.now()))
+        direction = await self.db.write(lambda conn: letters.replay(conn, number, self.now(), automatic))
         if direction is not None:
             self.ring(direction)
         return direction is not None
@@ -88,6 +93,10 @@ class SqliteQueue:
         """Delete a letter for good; False if there is no such letter."""
         number = _number(letter_id)
         return number is not None and await self.db.write(lambda conn: letters.drop(conn, number))
+
+    async def find(self, trace: str, *, limit: int = 20) -> Sequence[Waiting]:
+        """Give waiting messages whose trace id begins with `trace`; reads the whole queue."""
+        return await self.db.read(lambda conn: letters.waiting(conn, trace, limit))
 
     async def depth(self, direction: Direction) -> Depth:
         """Tell how full it is: one counter row and the first entry of an index."""
@@ -129,19 +138,21 @@ class SqliteQueue:
         return Group(work, after=self._acceptors[direction].ring)
 
     def _acceptor(self, direction: Direction) -> Acceptor:
-        async def take(most: int) -> tuple[Sequence[SqliteSession], float | None]:
-            return await self._take(direction, most)
+        async def take(most: int, room: Room | None) -> tuple[Sequence[SqliteSession], float | None]:
+            return await self._take(direction, most, room)
 
         return Acceptor(take, self._give_back, self.db.listen, self.now)
 
-    async def _take(self, direction: Direction, most: int) -> tuple[Sequence[SqliteSession], float | None]:
+    async def _take(
+        self, direction: Direction, most: int, room: Room | None
+    ) -> tuple[Sequence[SqliteSession], float | None]:
         last, owner = self._turn[direction], f"{self._owner.name}.{next(self._counter)}"
         dead = self._dead()
 
         def work(conn: sqlite3.Connection) -> tuple[list[sql.Taken], float | None]:
             now = self.now()
             sql.release_all_of(conn, [one.name for one in dead], now)
-            return sql.take(conn, direction, most, last, owner, now, now + self._lease_seconds)
+            return sql.take(conn, direction, most, room, last, owner, now, now + self._lease_seconds)
 
         released = False
         try:

@@ -7,21 +7,23 @@ They work on many rows per statement where they can: the cost of a statement is 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import cache
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 from bridge.errors import LeaseLost
-from bridge.ports import DIRECTIONS, Direction, Envelope
+from bridge.ports import DIRECTIONS, Direction, Envelope, Failure
 
 T = TypeVar("T")
 DEDUPE_SECONDS = 7 * 86_400.0
 _WIDEST = 64
 
 
-class Waiting(NamedTuple):
+class Row(NamedTuple):
     """A message in the queue, as the database has it."""
 
     id: int
@@ -34,6 +36,8 @@ class Waiting(NamedTuple):
     attempts: int
     first_failed_at: float | None
     body: bytes
+    span: str
+    replays: int
 
 
 class Taken(NamedTuple):
@@ -44,7 +48,7 @@ class Taken(NamedTuple):
     tenant: str
     owner: str
     until: float
-    first: Waiting
+    first: Row
 
 
 class Held(NamedTuple):
@@ -95,8 +99,8 @@ _KNOWN = "SELECT key FROM dedupe WHERE expires > ? AND key IN ({})"
 _REMEMBER = "INSERT OR REPLACE INTO dedupe (key, expires)"
 _OPEN_SESSION = "INSERT OR IGNORE INTO sessions (direction, key, tenant, visible_at)"
 _APPEND = """INSERT INTO messages
-    (session_id, direction, tenant, message_id, kind, trace, received_at, queued_at, body)"""
-_APPEND_ROW = "((SELECT id FROM sessions WHERE direction = ? AND key = ?), ?, ?, ?, ?, ?, ?, ?, ?)"
+    (session_id, direction, tenant, message_id, kind, trace, received_at, queued_at, body, span)"""
+_APPEND_ROW = "((SELECT id FROM sessions WHERE direction = ? AND key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def put_all(conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float) -> list[bool]:
@@ -120,7 +124,8 @@ def append(conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[E
     sessions = {e.session: (code, e.session, e.tenant, now) for e in envelopes}
     _insert(conn, _OPEN_SESSION, "(?, ?, ?, ?)", list(sessions.values()))
     rows = [
-        (code, e.session, code, e.tenant, e.message_id, e.kind, e.trace, e.received_at, now, e.body) for e in envelopes
+        (code, e.session, code, e.tenant, e.message_id, e.kind, e.trace, e.received_at, now, e.body, e.span)
+        for e in envelopes
     ]
     _insert(conn, _APPEND, _APPEND_ROW, rows)
 
@@ -141,20 +146,30 @@ _READY = """SELECT id, key, tenant FROM sessions
 
 
 def take(
-    conn: sqlite3.Connection, direction: Direction, most: int, last: str, owner: str, now: float, until: float
+    conn: sqlite3.Connection,
+    direction: Direction,
+    most: int,
+    room: Callable[[str], int] | None,
+    last: str,
+    owner: str,
+    now: float,
+    until: float,
 ) -> tuple[list[Taken], float | None]:
     """Lease up to `most` ready sessions, tenants in turn behind tenant `last`, the longest waiting first in each.
 
-    Also tells when the next session may become ready (None: there is no other).
+    Of no tenant more than it has `room` for. Also tells when the next session may become ready (None: there is no
+    other, or only of tenants without room).
     """
     code = DIRECTIONS.index(direction)
     heads = conn.execute(_TENANTS, {"direction": code}).fetchall()
-    ready = [tenant for tenant, visible_at in heads if visible_at <= now]
+    rooms = {tenant: most if room is None else min(room(tenant), most) for tenant, _ in heads}
+    ready = [tenant for tenant, visible_at in heads if visible_at <= now and rooms[tenant] > 0]
     ready.sort(key=lambda tenant: (tenant <= last, tenant))
-    lines = [conn.execute(_READY, (code, t, now, most // len(ready) + 1)).fetchall() for t in ready[:most]]
+    fair = most // max(len(ready), 1) + 1
+    lines = [conn.execute(_READY, (code, t, now, min(fair, rooms[t]))).fetchall() for t in ready[:most]]
     chosen = [row for turn in zip_longest(*lines) for row in turn if row is not None][:most]
     if not chosen:
-        return [], min((visible_at for _, visible_at in heads), default=None)
+        return [], min((visible_at for tenant, visible_at in heads if rooms[tenant] > 0), default=None)
     ids = [row[0] for row in chosen]
     _change(conn, "UPDATE sessions SET owner = ?, visible_at = ? WHERE id IN ({})", ids, owner, until)
     first = heads_of(conn, ids)
@@ -164,20 +179,20 @@ def take(
 
 # One look-up per session. GROUP BY would read all waiting messages of a session to find its oldest.
 _HEADS = """SELECT m.id, m.session_id, m.tenant, m.message_id, m.kind, m.trace, m.received_at, m.attempts,
-        m.first_failed_at, m.body
+        m.first_failed_at, m.body, m.span, m.replays
     FROM sessions s JOIN messages m ON m.id = (SELECT min(id) FROM messages WHERE session_id = s.id)
     WHERE s.id IN ({})"""
 
 
-def heads_of(conn: sqlite3.Connection, sessions: Sequence[int]) -> dict[int, Waiting]:
+def heads_of(conn: sqlite3.Connection, sessions: Sequence[int]) -> dict[int, Row]:
     """Read the oldest message of each session that has one."""
-    return {row[1]: Waiting(*row) for row in _where_in(conn, _HEADS, sessions)}
+    return {row[1]: Row(*row) for row in _where_in(conn, _HEADS, sessions)}
 
 
 # --- Settle ---------------------------------------------------------------------------------------------------------
 
 
-def complete_all(conn: sqlite3.Connection, settled: Sequence[Held], now: float) -> list[Waiting | Exception | None]:
+def complete_all(conn: sqlite3.Connection, settled: Sequence[Held], now: float) -> list[Row | Exception | None]:
     """Delete each message whose lease holds, and give the next one of its session.
 
     None when there is no next one: the session is then gone. LeaseLost where the lease does not hold.
@@ -222,15 +237,15 @@ def release_all_of(conn: sqlite3.Connection, names: Sequence[str], now: float) -
         conn.execute(statement, (now, f"{name}.", f"{name}/", now))
 
 
-def retry(conn: sqlite3.Connection, held: Held, now: float, after: float, count: bool) -> None:
+_FAILED = """UPDATE messages SET attempts = attempts + ?, failure = ?,
+    first_failed_at = CASE WHEN ? THEN coalesce(first_failed_at, ?) ELSE first_failed_at END WHERE id = ?"""
+
+
+def retry(conn: sqlite3.Connection, held: Held, failure: Failure, now: float, after: float, count: bool) -> None:
     """Hide the session for `after` seconds and end its lease; LeaseLost if it was not there any more."""
     if not _give_back(conn, held.session_id, held.owner, now, now + max(after, 0.0)):
         raise lost()
-    if count:
-        failed = (
-            "UPDATE messages SET attempts = attempts + 1, first_failed_at = coalesce(first_failed_at, ?) WHERE id = ?"
-        )
-        conn.execute(failed, (now, held.message))
+    conn.execute(_FAILED, (int(count), json.dumps(asdict(failure)), count, now, held.message))
 
 
 def renew_all(

@@ -78,6 +78,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # Holds only what is under lease now: finds what a dead process held among a million sessions that wait.
     ("CREATE INDEX sessions_owner ON sessions (owner) WHERE owner IS NOT NULL",),
+    (
+        "ALTER TABLE messages ADD COLUMN span TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE messages ADD COLUMN replays INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE messages ADD COLUMN failure TEXT",  # JSON: why it was given back last
+        "ALTER TABLE dead_letters ADD COLUMN span TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE dead_letters ADD COLUMN replays INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE dead_letters ADD COLUMN transient INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX dead_letters_time ON dead_letters (direction, last_failed_at)",
+        "ALTER TABLE links ADD COLUMN active_at REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE links ADD COLUMN trace TEXT NOT NULL DEFAULT ''",
+        "UPDATE links SET active_at = created_at",
+        "CREATE INDEX links_active ON links (tenant, active_at)",
+        # `ref` is the first 32 bits of the trace id, what people quote: a small index beside the rows of a month.
+        "ALTER TABLE journal ADD COLUMN trace TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE journal ADD COLUMN ref INTEGER",
+        "ALTER TABLE journal ADD COLUMN done_at REAL",
+        "CREATE INDEX journal_ref ON journal (ref) WHERE ref IS NOT NULL",
+    ),
 )
 
 SWEEPS = (

@@ -23,7 +23,7 @@ class Desk(Protocol):
 
     db: Database
     now: Callable[[], float]
-    completes: Group[sql.Held, sql.Waiting | None]
+    completes: Group[sql.Held, sql.Row | None]
 
     def hold(self, session: SqliteSession) -> None:
         """Keep renewing the lease of this session."""
@@ -40,13 +40,14 @@ class SqliteSession:
 
     def __init__(self, desk: Desk, direction: Direction, taken: sql.Taken) -> None:
         self.key = taken.key
+        self.tenant = taken.tenant
         self.row = taken.id
         self.owner = taken.owner
         self.until = taken.until
         self.direction: Direction = direction
         self._desk = desk
         self._ended: str | None = None
-        self._message: sql.Waiting | None = taken.first
+        self._message: sql.Row | None = taken.first
         self._delivery: Delivery | None = None
         desk.hold(self)
 
@@ -69,7 +70,7 @@ class SqliteSession:
         held, now = self._held(delivery), self._desk.now
         log.info("delivery_retry", extra={"code": failure.code, "component": failure.component, "after": after})
         try:
-            await self._desk.db.write(lambda conn: sql.retry(conn, held, now(), after, count))
+            await self._desk.db.write(lambda conn: sql.retry(conn, held, failure, now(), after, count))
         finally:
             self._end("given back")
         self._desk.ring(self.direction)
@@ -105,7 +106,7 @@ class SqliteSession:
             raise LeaseLost("this delivery is not the one under lease")
         return sql.Held(self.row, self.owner, self._message.id)
 
-    async def _settle(self, write: Awaitable[sql.Waiting | None]) -> None:
+    async def _settle(self, write: Awaitable[sql.Row | None]) -> None:
         try:
             following = await write
         except LeaseLost:
@@ -122,7 +123,7 @@ class SqliteSession:
         self._ended = self._ended or how
         self._desk.let_go(self)
 
-    def _deliver(self, message: sql.Waiting) -> Delivery:
+    def _deliver(self, message: sql.Row) -> Delivery:
         envelope = Envelope(
             direction=self.direction,
             tenant=message.tenant,
@@ -132,10 +133,15 @@ class SqliteSession:
             trace=message.trace,
             body=message.body,
             received_at=message.received_at,
+            span=message.span,
         )
         lease = f"{self.owner}/{self.row}"
         return Delivery(
-            envelope=envelope, attempts=message.attempts, first_failed_at=message.first_failed_at, lease=lease
+            envelope=envelope,
+            attempts=message.attempts,
+            first_failed_at=message.first_failed_at,
+            lease=lease,
+            replays=message.replays,
         )
 
 

@@ -5,30 +5,40 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from adapters.local.sqlite import Database
 from bridge.events import Place
-from bridge.ports import Attempt, FactKind, Link, Thread
+from bridge.ports import Attempt, FactKind, Link, Step, Thread
 
 _THREAD = """SELECT thread_key, conversation_id, claimed_by, claimed_until, version
     FROM threads WHERE tenant = ? AND thread_key = ?"""
-_LINK = """SELECT conversation_id, tenant, thread_key, place, freshchat_user_id, inbox_id, status, locale, created_at
-    FROM links WHERE tenant = ? AND conversation_id = ?"""
-_ADD_LINK = "INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LINKS = """SELECT conversation_id, tenant, thread_key, place, freshchat_user_id, inbox_id, status, locale, created_at,
+        active_at, trace
+    FROM links WHERE tenant = ? AND """
+_LINK = _LINKS + "conversation_id = ?"
+_ACTIVE = _LINKS + "active_at >= ? AND conversation_id > ? ORDER BY conversation_id LIMIT ?"
+_ADD_LINK = """INSERT OR IGNORE INTO links (tenant, conversation_id, thread_key, place, freshchat_user_id, inbox_id,
+        status, locale, created_at, active_at, trace)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _OPEN = """UPDATE threads SET conversation_id = ?, claimed_by = NULL, claimed_until = NULL, version = version + 1
     WHERE tenant = ? AND thread_key = ? AND claimed_by = ?"""
-_UPDATE_LINK = """UPDATE links SET place = ?, freshchat_user_id = ?, inbox_id = ?, status = ?, locale = ?
+_UPDATE_LINK = """UPDATE links SET place = ?, freshchat_user_id = ?, inbox_id = ?, status = ?, locale = ?, active_at = ?
     WHERE tenant = ? AND conversation_id = ?"""
 _CLAIM_NEW = "INSERT OR IGNORE INTO threads VALUES (?, ?, NULL, ?, ?, 1)"
 _CLAIM_OVER = """UPDATE threads SET claimed_by = ?, claimed_until = ?, version = version + 1
     WHERE tenant = ? AND thread_key = ? AND version = ?"""
-_START = "INSERT OR IGNORE INTO journal (tenant, key, started_at, note, expires) VALUES (?, ?, ?, ?, ?)"
+_START = """INSERT OR IGNORE INTO journal (tenant, key, started_at, note, expires, trace, ref)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _STARTED = "SELECT started_at, note, sent_id FROM journal WHERE tenant = ? AND key = ?"
-_DONE = """INSERT INTO journal (tenant, key, started_at, note, sent_id, expires) VALUES (?, ?, ?, '{}', ?, ?)
-    ON CONFLICT (tenant, key) DO UPDATE SET sent_id = excluded.sent_id"""
+_DONE = """INSERT INTO journal (tenant, key, started_at, done_at, note, sent_id, expires)
+    VALUES (?, ?, ?, ?, '{}', ?, ?)
+    ON CONFLICT (tenant, key) DO UPDATE SET sent_id = excluded.sent_id, done_at = excluded.done_at"""
+_STEPS = "SELECT tenant, key, trace, started_at, done_at, sent_id, note FROM journal "
+_NEWEST_STEPS = _STEPS + "ORDER BY id DESC LIMIT ?"
+_STEPS_OF = _STEPS + "WHERE ref = ? AND substr(trace, 1, ?) = ? ORDER BY id DESC LIMIT ?"
 _ABANDON = "DELETE FROM journal WHERE tenant = ? AND key = ? AND sent_id IS NULL"
 _ORIGIN = "SELECT key FROM journal WHERE tenant = ? AND sent_id = ? ORDER BY id LIMIT 1"
 _FACT = """SELECT value FROM facts WHERE tenant = ? AND kind = ? AND fact_id = ?
@@ -87,12 +97,22 @@ class SqliteThreadMap:
 
     async def update(self, link: Link) -> None:
         """Replace a link that exists; its thread and its birthday stay, and nothing is created."""
-        tenant, conversation, _, *changed, _ = _row(link)
-        await self._db.write(lambda conn: conn.execute(_UPDATE_LINK, (*changed, tenant, conversation)).rowcount)
+        tenant, conversation, _, *changed, _, active_at, _ = _row(link)
+        row = (*changed, active_at, tenant, conversation)
+        await self._db.write(lambda conn: conn.execute(_UPDATE_LINK, row).rowcount)
 
-    async def start(self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None) -> Attempt:
+    async def links(
+        self, tenant: str, active_since: float, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[Link]:
+        """List links that were active since then, by conversation id, at most `limit`, those behind `after`."""
+        wanted = (tenant, active_since, after or "", limit)
+        return [_link(row) for row in await self._db.read(lambda conn: conn.execute(_ACTIVE, wanted).fetchall())]
+
+    async def start(
+        self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None, trace: str = ""
+    ) -> Attempt:
         """Journal that an outside call is about to be made, durably; a second start returns the first row."""
-        row = (tenant, key, now, json.dumps(dict(note or {})), now + self._journal_seconds)
+        row = (tenant, key, now, json.dumps(dict(note or {})), now + self._journal_seconds, trace, _ref(trace))
 
         def work(conn: sqlite3.Connection) -> Attempt:
             first = conn.execute(_START, row).rowcount == 1
@@ -104,7 +124,7 @@ class SqliteThreadMap:
     async def done(self, tenant: str, key: str, sent_id: str) -> None:
         """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
         now = self._now()
-        row = (tenant, key, now, sent_id, now + self._journal_seconds)
+        row = (tenant, key, now, now, sent_id, now + self._journal_seconds)
         await self._db.write(lambda conn: conn.execute(_DONE, row).rowcount)
 
     async def abandon(self, tenant: str, key: str) -> None:
@@ -115,6 +135,13 @@ class SqliteThreadMap:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
         row = await self._db.read(lambda conn: conn.execute(_ORIGIN, (tenant, sent_id)).fetchone())
         return None if row is None else str(row[0])
+
+    async def steps(self, trace: str, *, limit: int = 100) -> Sequence[Step]:
+        """List journal rows whose trace id begins with `trace` (8 hex digits or more; empty: all), newest first."""
+        wanted: tuple[Any, ...] = (limit,) if not trace else (_ref(trace), len(trace), trace, limit)
+        statement = _STEPS_OF if trace else _NEWEST_STEPS
+        rows = await self._db.read(lambda conn: conn.execute(statement, wanted).fetchall())
+        return [_step(row) for row in rows]
 
     async def fact(self, tenant: str, kind: FactKind, fact_id: str) -> Mapping[str, str] | None:
         """Recall what `learn` kept."""
@@ -157,16 +184,37 @@ def _thread(conn: sqlite3.Connection, tenant: str, thread_key: str) -> Thread | 
     )
 
 
+def _ref(trace: str) -> int | None:
+    """Read the part of a trace id that people quote; None for what has none."""
+    try:
+        return int(trace[:8], 16) if len(trace) >= 8 else None
+    except ValueError:
+        return None
+
+
+def _step(row: tuple[Any, ...]) -> Step:
+    tenant, key, trace, started_at, done_at, sent_id, note = row
+    return Step(
+        tenant=tenant,
+        key=key,
+        trace=trace,
+        started_at=started_at,
+        done_at=done_at,
+        sent_id=sent_id,
+        note=json.loads(note),
+    )
+
+
 def _row(link: Link) -> tuple[Any, ...]:
     place = json.dumps(asdict(link.place))
     return (
         link.tenant_id, link.conversation_id, link.thread_key, place, link.freshchat_user_id, link.inbox_id,
-        link.status, link.locale, link.created_at,
+        link.status, link.locale, link.created_at, link.active_at, link.trace,
     )  # fmt: skip
 
 
 def _link(row: tuple[Any, ...]) -> Link:
-    conversation_id, tenant, thread_key, place, user, inbox, status, locale, created_at = row
+    conversation_id, tenant, thread_key, place, user, inbox, status, locale, created_at, active_at, trace = row
     return Link(
         conversation_id=conversation_id,
         tenant_id=tenant,
@@ -177,4 +225,6 @@ def _link(row: tuple[Any, ...]) -> Link:
         status=status,
         locale=locale,
         created_at=created_at,
+        active_at=active_at,
+        trace=trace,
     )

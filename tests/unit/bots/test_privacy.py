@@ -10,8 +10,9 @@ import pytest
 
 from adapters.local.sqlite_threads import SqliteThreadMap
 from bots.activity import to_event
-from bridge.delivery import Done, Patience, Worker
+from bridge.delivery import Done, Worker
 from bridge.errors import Forbidden, LeaseLost, Rejected, Unavailable
+from bridge.patience import Patience
 from bridge.ports import ConversationClosed, Sent
 from bridge.tenants import FreshchatAccount, Tenant
 from bridge.to_freshchat import Desk, ToFreshchat

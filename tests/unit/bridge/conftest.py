@@ -13,7 +13,8 @@ from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from adapters.local.sqlite_threads import SqliteThreadMap
 from bridge import ids
-from bridge.delivery import Patience, Worker
+from bridge.delivery import Worker
+from bridge.patience import Patience
 from bridge.ports import Envelope
 from bridge.telemetry import Telemetry
 

@@ -111,7 +111,7 @@ async def test_a_worker_outlives_a_store_that_is_away(put, work, stuck, queue, m
     """Accepting fails for a while, then goes on; the slot is not lost."""
     real, failures = queue.accept, [StoreFull("full")]
 
-    async def accept(direction, wait):
+    async def accept(direction, wait, room=None):
         if failures:
             raise failures.pop()
         return await real(direction, wait)

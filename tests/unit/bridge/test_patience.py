@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.delivery import Holds, Patience
 from bridge.errors import Throttled, Unavailable
+from bridge.patience import Holds, Patience
 from bridge.ports import Delivery, Envelope
 
 AWAY = Unavailable("away", code="away", component="test")
