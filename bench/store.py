@@ -1,154 +1,111 @@
-"""Measures the embedded stores on this machine: `python -m bench.store [--backlog 1000000]`.
-
-Each figure is messages (or calls) per second; everything is committed to disk as in production.
-"""
+"""The work that one message means for the embedded stores, in laps that can be timed on any store."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
-import tempfile
+import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from types import TracebackType
 
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
-from adapters.local.sqlite_queue_sql import put_all
 from adapters.local.sqlite_threads import SqliteThreadMap
-from bridge.ports import Direction, Envelope
+from bench.store_load import DIRECTION, PER_SESSION, TENANT, envelope, identifier, link, sent_id, step_key, trace
 
-DIRECTION: Direction = "to-freshchat"
-NUMBERS = count(1)
-BATCH = 2_000
-
-
-def envelope(session: str, body: bytes) -> Envelope:
-    """A fresh message with keys as long as real ones."""
-    number = next(NUMBERS)
-    place = "3f2b0c6e-7f0e-4a51-9f2e-1c1d0f3a7b11/channel/19%3A0123456789abcdef0123456789abcdef%40thread.tacv2"
-    return Envelope(
-        direction=DIRECTION,
-        tenant="tenant",
-        message_id=f"tenant|teams:{place}/{session}/{number}:create",
-        session=f"{place}/{session}",
-        kind="message",
-        trace=f"{number:032x}",
-        body=body,
-        received_at=time.time(),
-    )
+AT_A_TIME = 64
+FIRST_OWN = 100_000_000
+"""Threads of this number and more are made by laps; those below were there before."""
 
 
-async def share(calls: Iterator[Awaitable[object]], concurrency: int) -> None:
-    """Await the calls, so many at a time."""
+async def share(calls: Iterator[Awaitable[object]]) -> None:
+    """Await the calls, as many at a time as a worker does."""
 
     async def one_after_the_other() -> None:
         for call in calls:
             await call
 
-    await asyncio.gather(*(one_after_the_other() for _ in range(concurrency)))
+    await asyncio.gather(*(one_after_the_other() for _ in range(AT_A_TIME)))
 
 
-async def rate(amount: int, work: Awaitable[object]) -> float:
-    """Tell how many per second it was."""
-    started = time.perf_counter()
-    await work
-    return amount / (time.perf_counter() - started)
+class Store:
+    """One embedded store, the threads that it knows, and the laps. Times are seconds per message."""
 
+    def __init__(self, folder: Path, mapped: int = 0) -> None:
+        self.db = Database(folder / "bridge.db")
+        self.queue = SqliteQueue(self.db)
+        self.threads = SqliteThreadMap(self.db)
+        self._known: Sequence[int] = range(mapped)
+        self._own = count(FIRST_OWN)
+        self._steps = count(FIRST_OWN)
+        self._dice = random.Random(1)
 
-async def put(queue: SqliteQueue, amount: int, sessions: int, concurrency: int, body: bytes) -> float:
-    """Put messages spread over sessions."""
-    names = [f"{time.monotonic_ns()}.{i}" for i in range(sessions)]
-    calls = (queue.put(envelope(names[i % sessions], body)) for i in range(amount))
-    return await rate(amount, share(calls, concurrency))
+    async def __aenter__(self) -> Store:
+        return self
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.queue.close()
+        await self.db.close()
 
-async def finish(queue: SqliteQueue, amount: int, workers: int) -> float:
-    """Accept and complete so many messages."""
-    left = [amount]
+    async def queue_lap(self, messages: int) -> float:
+        """Put messages into fresh sessions, then accept and complete as many: those that wait longest."""
+        sessions = [next(self._own) for _ in range(messages // PER_SESSION)]
+        started = time.perf_counter()
+        await share(self.queue.put(envelope(sessions[n % len(sessions)])) for n in range(messages))
+        await self.finish(messages)
+        return (time.perf_counter() - started) / messages
 
-    async def work() -> None:
-        while left[0] > 0 and (session := await queue.accept(DIRECTION, 1)):
-            while left[0] > 0 and (delivery := await session.next()):
-                left[0] -= 1
-                await session.complete(delivery)
-            await session.release()
+    async def finish(self, messages: int) -> None:
+        """Accept and complete so many messages."""
+        left = [messages]
 
-    return await rate(amount, asyncio.gather(*(work() for _ in range(workers))))
+        async def work() -> None:
+            while left[0] > 0 and (session := await self.queue.accept(DIRECTION, 0)):
+                while left[0] > 0 and (delivery := await session.next()):
+                    left[0] -= 1
+                    await session.complete(delivery)
+                await session.release()
 
+        await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
 
-async def cycle(queue: SqliteQueue, amount: int, body: bytes) -> float:
-    """Put into 64 sessions and work them off at the same time."""
-    names = [f"{time.monotonic_ns()}.{i}" for i in range(64)]
-    calls = (queue.put(envelope(names[i % 64], body)) for i in range(amount))
-    return await rate(amount, asyncio.gather(share(calls, 64), finish(queue, amount, 64)))
+    async def first_lap(self, messages: int) -> float:
+        """Do what the first message of a thread means: look, claim, journal, link."""
+        fresh = [next(self._own) for _ in range(messages)]
+        started = time.perf_counter()
+        await share(self._first(thread) for thread in fresh)
+        seconds = (time.perf_counter() - started) / messages
+        self._known = self._known or fresh
+        return seconds
 
+    async def later_lap(self, messages: int) -> float:
+        """Do what a later message of a thread means: look the thread up, and journal. Threads are drawn at random."""
+        drawn = [self._dice.choice(self._known) for _ in range(messages)]
+        started = time.perf_counter()
+        await share(self._later(thread) for thread in drawn)
+        return (time.perf_counter() - started) / messages
 
-async def journal(db: Database, amount: int) -> float:
-    """Start and done of one outside call each, 64 at a time."""
-    threads = SqliteThreadMap(db)
-    stamp = time.monotonic_ns()
+    async def _first(self, thread: int) -> None:
+        one, claimant = link(thread), f"claimant {thread}"
+        if await self.threads.thread(TENANT, one.thread_key) is not None:
+            raise RuntimeError("a lap has used a thread twice")
+        await self.threads.claim(TENANT, one.thread_key, claimant, 60.0, None)
+        sent = await self._journal(thread)
+        await self.threads.link(one, claimant)
+        await self.threads.done(TENANT, *sent)
 
-    async def send(number: int) -> None:
-        await threads.start("tenant", f"{stamp}.{number}#part.1", time.time(), {"conversation": "c"})
-        await threads.done("tenant", f"{stamp}.{number}#part.1", f"sent-{stamp}.{number}")
+    async def _later(self, thread: int) -> None:
+        known = await self.threads.thread(TENANT, link(thread).thread_key)
+        if known is None or known.conversation_id is None:
+            raise RuntimeError("a lap looks for a thread that is not there")
+        await self.threads.by_conversation(TENANT, known.conversation_id)
+        await self.threads.done(TENANT, *await self._journal(thread))
 
-    return await rate(amount, share((send(i) for i in range(amount)), 64))
-
-
-async def fill(db: Database, messages: int, body: bytes) -> None:
-    """Lay up a backlog, each message in a session of its own."""
-    for start in range(0, messages, BATCH):
-        batch = [envelope(f"backlog.{start + i}", body) for i in range(min(BATCH, messages - start))]
-        await db.write(lambda conn, batch=batch: put_all(conn, DIRECTION, batch, time.time()))  # type: ignore[misc]
-
-
-async def depth_rate(queue: SqliteQueue, amount: int) -> float:
-    """Ask how full it is, one after the other."""
-    return await rate(amount, share((queue.depth(DIRECTION) for _ in range(amount)), 1))
-
-
-async def measure(folder: Path, report: Callable[[str, float], None], messages: int, backlog: int, size: int) -> None:
-    """Measure everything on one file."""
-    body = b"x" * size
-    async with Database(folder / "bench.db") as db:
-        queue = SqliteQueue(db)
-        if backlog:
-            report("messages laid up as backlog", backlog)
-            await fill(db, backlog, body)
-        for concurrency in (1, 32, 64, 256):
-            amount = messages if concurrency > 1 else messages // 20
-            report(f"put, {concurrency} at a time", await put(queue, amount, 2_000, concurrency, body))
-        report("accept and complete, 64 workers", await finish(queue, messages, 64))
-        report("depth, one at a time", await depth_rate(queue, messages // 20))
-        if not backlog:
-            await finish(queue, (await queue.depth(DIRECTION)).waiting, 64)
-            report("put, accept, complete: 64 sessions", await cycle(queue, messages, body))
-        report("journal start and done, 64 at a time", await journal(db, messages // 2))
-        await queue.close()
-
-
-def report(name: str, value: float) -> None:
-    """Print one line of the table."""
-    print(f"  {name:<40}{value:>12,.0f}", flush=True)
-
-
-def main() -> None:
-    """Measure an empty store, then one with a backlog."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000, help="messages per measurement (20000)")
-    parser.add_argument("--size", type=int, default=1024, help="bytes per body (1024)")
-    parser.add_argument("--backlog", type=int, default=0, help="measure again behind so many waiting messages")
-    parser.add_argument("--dir", type=Path, default=None, help="folder on the disk to measure (the temporary one)")
-    options = parser.parse_args()
-    sys.setswitchinterval(0.0005)  # else a busy event loop lets the writer wait 5 ms for each statement
-    for backlog in [0, options.backlog] if options.backlog else [0]:
-        print(f"{'with a backlog' if backlog else 'empty store':<42}{'per second':>12}")
-        with tempfile.TemporaryDirectory(dir=options.dir) as folder:
-            asyncio.run(measure(Path(folder), report, options.messages, backlog, options.size))
-
-
-if __name__ == "__main__":
-    main()
+    async def _journal(self, thread: int) -> tuple[str, str]:
+        number = next(self._steps)
+        key, note = step_key(thread, number), {"conversation": identifier("conversation", thread)}
+        await self.threads.start(TENANT, key, time.time(), note, trace(number))
+        return key, sent_id(thread, number)

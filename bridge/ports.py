@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bridge.events import Place
 
@@ -283,9 +283,12 @@ class ThreadMap(Protocol):
         """Replace a link that exists (status, place, locale)."""
 
     async def links(
-        self, tenant: str, active_since: float, *, after: str | None = None, limit: int = 100
+        self, tenant: str, active_since: float, *, after: Link | None = None, limit: int = 100
     ) -> Sequence[Link]:
-        """List links with `active_at` at or after that, by conversation id, at most `limit`, those behind `after`."""
+        """List links with `active_at` at or after that, the longest quiet first, at most `limit`.
+
+        `after` is the last link of the page before. A link that gets active meanwhile may come again; none is missed.
+        """
 
     async def start(
         self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None, trace: str = ""
@@ -297,6 +300,9 @@ class ThreadMap(Protocol):
 
     async def abandon(self, tenant: str, key: str) -> None:
         """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
+
+    async def attempted(self, tenant: str, key: str) -> bool:
+        """Tell whether the journal has a row under this key: a call that was made or is about to be."""
 
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
@@ -329,13 +335,23 @@ class SecretSource(Protocol):
     """Named secrets, each with its live versions (newest first), readable by every replica."""
 
     async def get(self, name: str) -> Sequence[str]:
-        """Give the live versions; empty if there is no such secret. Raises Unavailable."""
+        """Give the live versions; empty if there is no such secret. Raises Unavailable, or Forbidden."""
 
     async def put(self, name: str, value: str, *, keep: int = 1) -> None:
         """Store a new version and keep the `keep` newest. Raises Unavailable, or StoreFull if it is read-only."""
 
+    async def change(self, name: str, edit: Callable[[str | None], str]) -> None:
+        """Replace all versions by what `edit` makes of the newest (None: there is none), as one step.
+
+        No other put or change comes in between. `edit` is quick, may run in another thread and more than once; what it
+        raises passes on, and nothing is stored. Raises like `put`.
+        """
+
     async def ping(self) -> None:
-        """Raise Unavailable if secrets cannot be read now."""
+        """Raise Unavailable or Forbidden if secrets cannot be read now."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
 
 
 # --- Freshchat ----------------------------------------------------------------------------------------------------
@@ -370,6 +386,26 @@ class NewConversation:
     group_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as its webhook would have brought it: `body` has the webhook's form; `at` is when it was written."""
+
+    body: Mapping[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack:
+    """A conversation as the helpdesk has it now. `said` is oldest first.
+
+    `status` is None if the helpdesk does not tell it; `changed_at` is when it last changed, if that is known.
+    """
+
+    said: Sequence[Said]
+    status: Literal["open", "resolved"] | None
+    changed_at: float | None = None
+
+
 class Helpdesk(Protocol):
     """One tenant's Freshchat account.
 
@@ -392,8 +428,20 @@ class Helpdesk(Protocol):
     async def find_message(self, conversation_id: str, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: the user's messages with exactly this text since then, oldest first."""
 
+    async def find_note(self, conversation_id: str, text: str, since: float) -> Sequence[Sent]:
+        """Read back: private notes with exactly this text since then, oldest first."""
+
     async def find_conversation(self, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: conversations of the user opened since then whose first message has this text."""
+
+    async def read_back(self, conversation_id: str, since: float) -> ReadBack:
+        """Read what was said in a conversation since then, by whomever, and whether it is resolved.
+
+        Raises Rejected if there is no such conversation (any more).
+        """
+
+    async def is_from_teams(self, conversation_id: str) -> bool:
+        """Tell whether a conversation's user is one that `ensure_user` made; True where that cannot be told."""
 
     async def agent_name(self, agent_id: str) -> str | None:
         """Tell an agent's display name (cached); None if it cannot be had. Never raises."""
@@ -411,10 +459,14 @@ class ConversationClosed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an agent says, for one Teams thread. `text` is plain text."""
+    """What an agent says, for one Teams thread. `text` is plain text.
+
+    `late` is a line that says when it was written, if that is a while ago.
+    """
 
     text: str
     author: str | None = None
+    late: str | None = None
 
 
 class TeamsReplies(Protocol):

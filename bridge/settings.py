@@ -61,6 +61,20 @@ class Settings(BaseSettings):
     concurrency: int = _setting(
         "BRIDGE_CONCURRENCY", 64, "threads worked on at the same time, per direction", ge=1, le=1024
     )
+    queue_limit: int = _setting(
+        "BRIDGE_QUEUE_LIMIT",
+        2_000_000,
+        "messages that may wait, per direction; the door answers 503 beyond it (0: no limit but the disk)",
+        ge=0,
+    )
+    tenant_rate: float | None = _setting(
+        "BRIDGE_TENANT_RATE",
+        None,
+        "most messages per second and direction that each process delivers for a tenant (`rate` of a tenant in "
+        "`tenants.toml` replaces it; default: no limit)",
+        gt=0,
+        allow_inf_nan=False,
+    )
     retry_window: float = _setting(
         "BRIDGE_RETRY_WINDOW",
         3600.0,
@@ -74,6 +88,16 @@ class Settings(BaseSettings):
     grace: float = _setting(
         "BRIDGE_GRACE", 20.0, "seconds to finish what is under way on stop", ge=0, allow_inf_nan=False
     )
+    reconcile_seconds: float = _setting(
+        "BRIDGE_RECONCILE_SECONDS",
+        900.0,
+        "seconds between two passes that read conversations back and deliver what webhooks did not bring (0: none)",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    reconcile_days: float = _setting(
+        "BRIDGE_RECONCILE_DAYS", 7.0, "days after its last message that a conversation is still read back", gt=0, le=28
+    )
     channel_messages: Literal["all", "mention"] = _setting(
         "BRIDGE_CHANNEL_MESSAGES",
         "all",
@@ -82,7 +106,9 @@ class Settings(BaseSettings):
     )
 
     app_id: str = _setting("MicrosoftAppId", "", "app id of the bot registration; required, never optional")
-    app_password: SecretStr | None = _setting("MicrosoftAppPassword", None, "client secret of the bot registration")
+    app_password: SecretStr | None = _setting(
+        "MicrosoftAppPassword", None, "client secret of the bot registration, or `secret:NAME` (read at each use)"
+    )
     app_type: Literal["SingleTenant", "UserAssignedMSI", "MultiTenant"] = _setting(
         "MicrosoftAppType", "SingleTenant", "kind of the bot registration (`MultiTenant` only for old ones)"
     )
@@ -99,6 +125,25 @@ class Settings(BaseSettings):
         "BOT_SERVICE_URL_ALLOWLIST", TEAMS_HOSTS, "host suffixes that may be a `serviceUrl`, separated by `;` or `,`"
     )
 
+    ops: Literal["off", "token", "entra"] = _setting(
+        "BRIDGE_OPS", "off", "the operators' page `/ops`, and how one logs in there (docs/ops-page.md)"
+    )
+    ops_token: SecretStr | None = _setting(
+        "OPS_TOKEN", None, "token of the operators, at least 20 characters (default: the secret `ops-token`)"
+    )
+    ops_allowed: str = _setting(
+        "OPS_ALLOWED", "", "who may sign in with Entra: object ids of users or groups, or app roles, separated by `;`"
+    )
+    ops_client_id: str | None = _setting(
+        "OPS_CLIENT_ID", None, "app registration that operators sign in to (default: `MicrosoftAppId`)"
+    )
+    ops_client_secret: SecretStr | None = _setting(
+        "OPS_CLIENT_SECRET", None, "client secret of `OPS_CLIENT_ID`, or `secret:NAME`; without one a public client"
+    )
+    ops_authority: str | None = _setting(
+        "OPS_AUTHORITY", None, "Entra's address for the tenant, ending in /v2.0 (other clouds, sandbox)"
+    )
+
     graph_base_url: str = _setting("GRAPH_BASE_URL", "https://graph.microsoft.com/v1.0", "Graph, ending in /v1.0")
     graph_oauth_url: str | None = _setting(
         "GRAPH_OAUTH_URL", None, "token endpoint of the delegated sign-in (default: Entra's)"
@@ -106,24 +151,44 @@ class Settings(BaseSettings):
     graph_client_id: str | None = _setting(
         "GRAPH_CLIENT_ID", None, "client id of the delegated sign-in (`bridgectl graph login`)"
     )
+    teams_limits: Literal["learn", "published"] = _setting(
+        "TEAMS_LIMITS",
+        "learn",
+        "when Microsoft's published sending limits are kept: `published`, always; `learn`, while they are seen to be "
+        "enforced",
+    )
     reply_via: Literal["auto", "graph", "bot"] = _setting(
         "TEAMS_REPLY_VIA", "auto", "`auto`: Graph for channels once signed in, the bot otherwise"
     )
 
     freshchat_api_url: str = _setting("FRESHCHAT_API_URL", "", "account host, with or without /v2")
-    freshchat_api_key: SecretStr | None = _setting("FRESHCHAT_API_KEY", None, "API token of the account")
+    freshchat_api_key: SecretStr | None = _setting(
+        "FRESHCHAT_API_KEY", None, "API token of the account, or `secret:NAME` (read at each use)"
+    )
     freshchat_channel_id: str = _setting("FRESHCHAT_CHANNEL_ID", "", "default inbox (channel id)")
     freshchat_webhook_scheme: Literal["rsa", "hmac"] = _setting(
         "FRESHCHAT_WEBHOOK_SCHEME", "rsa", "how webhooks are signed: `rsa` (Freshchat itself) or `hmac` (a gateway)"
     )
     freshchat_webhook_keys: SecretStr | None = _setting(
-        "FRESHCHAT_WEBHOOK_KEYS", None, "live webhook keys, several separated by `;` (PEM with literal \\n allowed)"
+        "FRESHCHAT_WEBHOOK_KEYS",
+        None,
+        "live webhook keys, several separated by `;` (PEM with literal \\n allowed, or `secret:NAME`)",
     )
     freshchat_webhook_token: SecretStr | None = _setting(
         "FRESHCHAT_WEBHOOK_TOKEN", None, "secret path segment of the webhook URL"
     )
     freshchat_host_allowlist: str = _setting(
         "FRESHCHAT_HOST_ALLOWLIST", FRESHWORKS_HOSTS, "host suffixes the API token may go to, separated by `;` or `,`"
+    )
+
+    insights: SecretStr | None = _setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING", None, "push traces and metrics to this Application Insights resource"
+    )
+    otlp_endpoint: str | None = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "push traces and metrics to this collector by OTLP over HTTP (https, or loopback). The other standard `OTEL_…` "
+        "variables (headers, sampler, service name, intervals) are read from the environment, not from `.env`",
     )
 
     @property

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,15 +60,24 @@ class LocalSecrets:
 
     async def put(self, name: str, value: str, *, keep: int = 1) -> None:
         """Store a new version durably and keep the `keep` newest; StoreFull where the environment sets the secret."""
-        if self._from_environment(name):
-            raise StoreFull(f"{name} is set in the environment, which wins: change it there, or unset it first")
-        with _refusals(writing=True):
-            await asyncio.to_thread(self._write, name, value, keep)
+        await self._replace(name, lambda old: [value, *(v for v in old if v != value)][: max(keep, 1)])
+
+    async def change(self, name: str, edit: Callable[[str | None], str]) -> None:
+        """Replace all versions by what `edit` makes of the newest, while no other process writes here."""
+        await self._replace(name, lambda old: [edit(old[0] if old else None)])
+
+    async def stored(self) -> Mapping[str, int]:
+        """Tell the names of the secrets in the folder, sorted, and how many versions each has."""
+        with _refusals():
+            return await asyncio.to_thread(self._count)
 
     async def ping(self) -> None:
         """Raise Unavailable if the folder or its key cannot be read, Misconfigured if the key is no key."""
         with _refusals():
             await asyncio.to_thread(self._look)
+
+    async def close(self) -> None:
+        """Do nothing: no file stays open."""
 
     def _from_environment(self, name: str) -> tuple[str, ...]:
         _check(name)
@@ -101,13 +110,23 @@ class LocalSecrets:
                 "it anew."
             ) from None
 
-    def _write(self, name: str, value: str, keep: int) -> None:
+    def _count(self) -> dict[str, int]:
+        names = sorted(path.stem for path in self._folder.glob("*.secret")) if self._folder.exists() else []
+        return {name: len(self._read(name)) for name in names}
+
+    async def _replace(self, name: str, edit: Callable[[Sequence[str]], list[str]]) -> None:
+        if self._from_environment(name):
+            raise StoreFull(f"{name} is set in the environment, which wins: change it there, or unset it first")
+        with _refusals(writing=True):
+            await asyncio.to_thread(self._write, name, edit)
+
+    def _write(self, name: str, edit: Callable[[Sequence[str]], list[str]]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(OSError):  # a mounted volume may belong to somebody else
             self._folder.chmod(0o700)
         with _locked(self._folder / _LOCK_FILE):
-            versions = [value, *(old for old in self._read(name) if old != value)][: max(keep, 1)]
-            _write_file(self._path(name), self._key_to_write().encrypt(json.dumps(versions).encode()))
+            versions = json.dumps(edit(self._read(name))).encode()
+            _write_file(self._path(name), self._key_to_write().encrypt(versions))
 
     def _key_to_write(self) -> MultiFernet:
         keys = self._keys()

@@ -74,8 +74,7 @@ def drop(conn: sqlite3.Connection, number: int) -> bool:
     return conn.execute("DELETE FROM dead_letters WHERE id = ?", (number,)).rowcount == 1
 
 
-_AGAIN = """UPDATE messages SET attempts = ?, first_failed_at = ?, replays = ? WHERE id =
-    (SELECT max(m.id) FROM sessions s JOIN messages m ON m.session_id = s.id WHERE s.direction = ? AND s.key = ?)"""
+_AGAIN = "UPDATE messages SET attempts = ?, first_failed_at = ?, replays = ? WHERE id = last_insert_rowid()"
 
 
 def replay(conn: sqlite3.Connection, number: int, now: float, automatic: bool) -> Direction | None:
@@ -87,8 +86,7 @@ def replay(conn: sqlite3.Connection, number: int, now: float, automatic: bool) -
     envelope = found.envelope
     append(conn, envelope.direction, [envelope], now)
     if automatic:
-        where = (DIRECTIONS.index(envelope.direction), envelope.session)
-        conn.execute(_AGAIN, (found.attempts, found.first_failed_at, found.replays + 1, *where))
+        conn.execute(_AGAIN, (found.attempts, found.first_failed_at, found.replays + 1))
     return envelope.direction
 
 

@@ -32,14 +32,18 @@ class SqliteQueue:
         db: Database,
         *,
         lease_seconds: float = 30.0,
+        limit: int = 0,
         now: Callable[[], float] = time.time,
         boot: Callable[[], str | None] = boot_id,
     ) -> None:
-        """`boot` names this boot of this machine, or gives None: then leases of dead processes run out by time only."""
+        """`limit` is how many messages may wait in one direction (0: any number).
+
+        `boot` names this boot of this machine, or gives None: then leases of dead processes run out by time only.
+        """
         self.db = db
         self.now = now
         self.completes: Group[sql.Held, sql.Row | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
-        self._lease_seconds = lease_seconds
+        self._lease_seconds, self._limit = lease_seconds, limit
         self._owner = Owner(db.path, boot())
         self._look_for_dead_at = 0.0
         self._counter = count(1)
@@ -48,9 +52,13 @@ class SqliteQueue:
         self._acceptors = {d: self._acceptor(d) for d in DIRECTIONS}
         self._puts = {d: self._put_group(d) for d in DIRECTIONS}
         self._returning: set[asyncio.Task[None]] = set()
+        self._owed: set[tuple[int, str]] = set()
 
     async def put(self, envelope: Envelope) -> bool:
-        """Store durably, then return True; False if this `message_id` was accepted before (within 7 days)."""
+        """Store durably, then return True; False if this `message_id` was accepted before (within 7 days).
+
+        Raises StoreFull when the disk does not take it, or when `limit` messages are waiting already.
+        """
         return await self.db.write_grouped(self._puts[envelope.direction], envelope)
 
     async def accept(
@@ -123,6 +131,10 @@ class SqliteQueue:
         """Stop renewing it."""
         self._renewals.let_go(session)
 
+    def owe(self, session: SqliteSession) -> None:
+        """Release this session as soon as something can be written again."""
+        self._owed.add((session.row, session.owner))
+
     def ring(self, direction: Direction) -> None:
         """Tell waiting workers that a session may be ready, or will be."""
         self._acceptors[direction].ring()
@@ -133,7 +145,7 @@ class SqliteQueue:
                 self.db.keep_reserve()
             except StoreFull as error:
                 return [StoreFull(str(error)) for _ in envelopes]
-            return sql.put_all(conn, direction, envelopes, self.now())
+            return sql.put_all(conn, direction, envelopes, self.now(), self._limit)
 
         return Group(work, after=self._acceptors[direction].ring)
 
@@ -147,11 +159,13 @@ class SqliteQueue:
         self, direction: Direction, most: int, room: Room | None
     ) -> tuple[Sequence[SqliteSession], float | None]:
         last, owner = self._turn[direction], f"{self._owner.name}.{next(self._counter)}"
-        dead = self._dead()
+        dead, owed = self._dead(), tuple(self._owed)
 
         def work(conn: sqlite3.Connection) -> tuple[list[sql.Taken], float | None]:
             now = self.now()
             sql.release_all_of(conn, [one.name for one in dead], now)
+            for row, held_by in owed:
+                sql.release(conn, row, held_by, now)
             return sql.take(conn, direction, most, room, last, owner, now, now + self._lease_seconds)
 
         released = False
@@ -163,7 +177,8 @@ class SqliteQueue:
                 one.bury(released)
         if taken:
             self._turn[direction] = taken[-1].tenant
-        if dead:
+        self._owed.difference_update(owed)
+        if dead or owed:
             self._ring_all()  # what was released may be of the other direction
         return [SqliteSession(self, direction, one) for one in taken], due
 

@@ -6,7 +6,6 @@ They work on many rows per statement where they can: the cost of a statement is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,8 @@ from functools import cache
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
-from bridge.errors import LeaseLost
+from adapters.local.sqlite_schema import digest
+from bridge.errors import LeaseLost, StoreFull
 from bridge.ports import DIRECTIONS, Direction, Envelope, Failure
 
 T = TypeVar("T")
@@ -103,19 +103,32 @@ _APPEND = """INSERT INTO messages
 _APPEND_ROW = "((SELECT id FROM sessions WHERE direction = ? AND key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def put_all(conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float) -> list[bool]:
-    """Append each envelope that is new; True for those, False for the ones accepted before."""
-    keys = [hashlib.blake2b(e.message_id.encode(), digest_size=16).digest() for e in envelopes]
+_WAITING = "SELECT waiting FROM depth WHERE direction = ?"
+
+
+def put_all(
+    conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float, limit: int = 0
+) -> list[bool | Exception]:
+    """Append each envelope that is new; True for those, False for the ones accepted before.
+
+    StoreFull for those that would make it more than `limit` waiting messages (0: there is no limit).
+    """
+    keys = [digest(e.message_id) for e in envelopes]
     known = {row[0] for row in _where_in(conn, _KNOWN, keys, now)}
+    room = limit - conn.execute(_WAITING, (DIRECTIONS.index(direction),)).fetchone()[0] if limit else len(keys)
     fresh: dict[bytes, Envelope] = {}
-    accepted = []
+    answers: list[bool | Exception] = []
     for key, envelope in zip(keys, envelopes, strict=True):
-        accepted.append(key not in known and key not in fresh)
-        if accepted[-1]:
+        if key in known or key in fresh:
+            answers.append(False)
+        elif len(fresh) >= room:
+            answers.append(StoreFull(f"{limit} messages are waiting already"))
+        else:
             fresh[key] = envelope
+            answers.append(True)
     _insert(conn, _REMEMBER, "(?, ?)", [(key, now + DEDUPE_SECONDS) for key in fresh])
     append(conn, direction, list(fresh.values()), now)
-    return accepted
+    return answers
 
 
 def append(conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float) -> None:

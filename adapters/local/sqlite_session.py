@@ -31,6 +31,9 @@ class Desk(Protocol):
     def let_go(self, session: SqliteSession) -> None:
         """Stop renewing it."""
 
+    def owe(self, session: SqliteSession) -> None:
+        """Release this session as soon as something can be written again."""
+
     def ring(self, direction: Direction) -> None:
         """Tell waiting workers that a session may be ready, or will be."""
 
@@ -81,7 +84,7 @@ class SqliteSession:
         await self._settle(self._desk.db.write(lambda c: dead_letter(c, held, self.key, failure, now())))
 
     async def release(self) -> None:
-        """Give the session back at once. Never raises: if it cannot be done, the lease runs out."""
+        """Give the session back at once, or with the next lease that can be written. Never raises."""
         if self._ended is not None:
             return
         self._end("given back")
@@ -90,6 +93,7 @@ class SqliteSession:
             await self._desk.db.write(lambda conn: sql.release(conn, row, owner, now()))
         except (StoreFull, BridgeError) as error:
             log.warning("release_failed", extra={"reason": str(error)})
+            self._desk.owe(self)
         self._desk.ring(self.direction)
 
     def lose(self) -> None:

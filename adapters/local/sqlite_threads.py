@@ -10,37 +10,37 @@ from dataclasses import asdict
 from typing import Any
 
 from adapters.local.sqlite import Database
+from adapters.local.sqlite_schema import digest
 from bridge.events import Place
 from bridge.ports import Attempt, FactKind, Link, Step, Thread
 
-_THREAD = """SELECT thread_key, conversation_id, claimed_by, claimed_until, version
-    FROM threads WHERE tenant = ? AND thread_key = ?"""
+_THREAD = "SELECT conversation_id, claimed_by, claimed_until, version FROM threads WHERE digest = ?"
 _LINKS = """SELECT conversation_id, tenant, thread_key, place, freshchat_user_id, inbox_id, status, locale, created_at,
         active_at, trace
-    FROM links WHERE tenant = ? AND """
-_LINK = _LINKS + "conversation_id = ?"
-_ACTIVE = _LINKS + "active_at >= ? AND conversation_id > ? ORDER BY conversation_id LIMIT ?"
-_ADD_LINK = """INSERT OR IGNORE INTO links (tenant, conversation_id, thread_key, place, freshchat_user_id, inbox_id,
-        status, locale, created_at, active_at, trace)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    FROM links WHERE """
+_LINK = _LINKS + "digest = ?"
+_ACTIVE = _LINKS + "tenant = ? AND (active_at, conversation_id) > (?, ?) ORDER BY active_at, conversation_id LIMIT ?"
+_ADD_LINK = """INSERT OR IGNORE INTO links (digest, tenant, conversation_id, thread_key, place, freshchat_user_id,
+        inbox_id, status, locale, created_at, active_at, trace)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _OPEN = """UPDATE threads SET conversation_id = ?, claimed_by = NULL, claimed_until = NULL, version = version + 1
-    WHERE tenant = ? AND thread_key = ? AND claimed_by = ?"""
+    WHERE digest = ? AND claimed_by = ?"""
 _UPDATE_LINK = """UPDATE links SET place = ?, freshchat_user_id = ?, inbox_id = ?, status = ?, locale = ?, active_at = ?
-    WHERE tenant = ? AND conversation_id = ?"""
-_CLAIM_NEW = "INSERT OR IGNORE INTO threads VALUES (?, ?, NULL, ?, ?, 1)"
+    WHERE digest = ?"""
+_CLAIM_NEW = "INSERT OR IGNORE INTO threads VALUES (?, NULL, ?, ?, 1)"
 _CLAIM_OVER = """UPDATE threads SET claimed_by = ?, claimed_until = ?, version = version + 1
-    WHERE tenant = ? AND thread_key = ? AND version = ?"""
-_START = """INSERT OR IGNORE INTO journal (tenant, key, started_at, note, expires, trace, ref)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_STARTED = "SELECT started_at, note, sent_id FROM journal WHERE tenant = ? AND key = ?"
-_DONE = """INSERT INTO journal (tenant, key, started_at, done_at, note, sent_id, expires)
-    VALUES (?, ?, ?, ?, '{}', ?, ?)
-    ON CONFLICT (tenant, key) DO UPDATE SET sent_id = excluded.sent_id, done_at = excluded.done_at"""
+    WHERE digest = ? AND version = ?"""
+_START = """INSERT OR IGNORE INTO journal (digest, tenant, key, started_at, note, expires, trace, ref)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_STARTED = "SELECT started_at, note, sent_id FROM journal WHERE digest = ?"
+_DONE = """INSERT INTO journal (digest, tenant, key, started_at, done_at, note, sent_id, sent, expires, trace)
+    VALUES (?, ?, ?, ?, ?, '{}', ?, ?, ?, '')
+    ON CONFLICT (digest) DO UPDATE SET sent_id = excluded.sent_id, sent = excluded.sent, done_at = excluded.done_at"""
 _STEPS = "SELECT tenant, key, trace, started_at, done_at, sent_id, note FROM journal "
 _NEWEST_STEPS = _STEPS + "ORDER BY id DESC LIMIT ?"
 _STEPS_OF = _STEPS + "WHERE ref = ? AND substr(trace, 1, ?) = ? ORDER BY id DESC LIMIT ?"
-_ABANDON = "DELETE FROM journal WHERE tenant = ? AND key = ? AND sent_id IS NULL"
-_ORIGIN = "SELECT key FROM journal WHERE tenant = ? AND sent_id = ? ORDER BY id LIMIT 1"
+_ABANDON = "DELETE FROM journal WHERE digest = ? AND sent_id IS NULL"
+_ORIGIN = "SELECT key FROM journal WHERE sent = ? ORDER BY id LIMIT 1"
 _FACT = """SELECT value FROM facts WHERE tenant = ? AND kind = ? AND fact_id = ?
     AND (expires IS NULL OR expires > ?)"""
 _LEARN = """INSERT INTO facts (tenant, kind, fact_id, value, expires) VALUES (?, ?, ?, ?, ?)
@@ -64,12 +64,14 @@ class SqliteThreadMap:
     ) -> Thread | None:
         """Claim the right to open a conversation: create the record (`etag` None) or replace exactly that version."""
 
+        key = digest(tenant, thread_key)
+
         def work(conn: sqlite3.Connection) -> Thread | None:
             until = self._now() + seconds
             if etag is None:
-                done = conn.execute(_CLAIM_NEW, (tenant, thread_key, claimant, until))
+                done = conn.execute(_CLAIM_NEW, (key, claimant, until))
             else:
-                done = conn.execute(_CLAIM_OVER, (claimant, until, tenant, thread_key, _version(etag)))
+                done = conn.execute(_CLAIM_OVER, (claimant, until, key, _version(etag)))
             return _thread(conn, tenant, thread_key) if done.rowcount == 1 else None
 
         return await self._db.write(work)
@@ -79,10 +81,11 @@ class SqliteThreadMap:
 
         A link that exists already keeps its thread, status and place: the first one was right, the second is a repeat.
         """
+        key, row = digest(link.tenant_id, link.conversation_id), _row(link)
 
         def work(conn: sqlite3.Connection) -> bool:
-            conn.execute(_ADD_LINK, _row(link))
-            opened = conn.execute(_OPEN, (link.conversation_id, link.tenant_id, link.thread_key, claimant))
+            conn.execute(_ADD_LINK, (key, *row))
+            opened = conn.execute(_OPEN, (link.conversation_id, digest(link.tenant_id, link.thread_key), claimant))
             if opened.rowcount == 1:
                 return True
             thread = _thread(conn, link.tenant_id, link.thread_key)
@@ -92,31 +95,36 @@ class SqliteThreadMap:
 
     async def by_conversation(self, tenant: str, conversation_id: str) -> Link | None:
         """Read the link of a conversation."""
-        row = await self._db.read(lambda conn: conn.execute(_LINK, (tenant, conversation_id)).fetchone())
+        key = digest(tenant, conversation_id)
+        row = await self._db.read(lambda conn: conn.execute(_LINK, (key,)).fetchone())
         return None if row is None else _link(row)
 
     async def update(self, link: Link) -> None:
         """Replace a link that exists; its thread and its birthday stay, and nothing is created."""
         tenant, conversation, _, *changed, _, active_at, _ = _row(link)
-        row = (*changed, active_at, tenant, conversation)
+        row = (*changed, active_at, digest(tenant, conversation))
         await self._db.write(lambda conn: conn.execute(_UPDATE_LINK, row).rowcount)
 
     async def links(
-        self, tenant: str, active_since: float, *, after: str | None = None, limit: int = 100
+        self, tenant: str, active_since: float, *, after: Link | None = None, limit: int = 100
     ) -> Sequence[Link]:
-        """List links that were active since then, by conversation id, at most `limit`, those behind `after`."""
-        wanted = (tenant, active_since, after or "", limit)
+        """List links that were active since then, the longest quiet first, at most `limit`, those behind `after`."""
+        behind = (active_since, "")
+        if after is not None:
+            behind = max(behind, (after.active_at, after.conversation_id))
+        wanted = (tenant, *behind, limit)
         return [_link(row) for row in await self._db.read(lambda conn: conn.execute(_ACTIVE, wanted).fetchall())]
 
     async def start(
         self, tenant: str, key: str, now: float, note: Mapping[str, str] | None = None, trace: str = ""
     ) -> Attempt:
         """Journal that an outside call is about to be made, durably; a second start returns the first row."""
-        row = (tenant, key, now, json.dumps(dict(note or {})), now + self._journal_seconds, trace, _ref(trace))
+        found, text = digest(tenant, key), json.dumps(dict(note or {}))
+        row = (found, tenant, key, now, text, now + self._journal_seconds, trace, _ref(trace))
 
         def work(conn: sqlite3.Connection) -> Attempt:
             first = conn.execute(_START, row).rowcount == 1
-            started_at, text, sent_id = conn.execute(_STARTED, (tenant, key)).fetchone()
+            started_at, text, sent_id = conn.execute(_STARTED, (found,)).fetchone()
             return Attempt(first=first, started_at=started_at, note=json.loads(text), sent_id=sent_id)
 
         return await self._db.write(work)
@@ -124,16 +132,21 @@ class SqliteThreadMap:
     async def done(self, tenant: str, key: str, sent_id: str) -> None:
         """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
         now = self._now()
-        row = (tenant, key, now, now, sent_id, now + self._journal_seconds)
+        found, sent = digest(tenant, key), digest(tenant, sent_id)
+        row = (found, tenant, key, now, now, sent_id, sent, now + self._journal_seconds)
         await self._db.write(lambda conn: conn.execute(_DONE, row).rowcount)
 
     async def abandon(self, tenant: str, key: str) -> None:
         """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
-        await self._db.write(lambda conn: conn.execute(_ABANDON, (tenant, key)).rowcount)
+        await self._db.write(lambda conn: conn.execute(_ABANDON, (digest(tenant, key),)).rowcount)
+
+    async def attempted(self, tenant: str, key: str) -> bool:
+        """Tell whether the journal has a row under this key: a call that was made or is about to be."""
+        return await self._db.read(lambda conn: conn.execute(_STARTED, (digest(tenant, key),)).fetchone()) is not None
 
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
-        row = await self._db.read(lambda conn: conn.execute(_ORIGIN, (tenant, sent_id)).fetchone())
+        row = await self._db.read(lambda conn: conn.execute(_ORIGIN, (digest(tenant, sent_id),)).fetchone())
         return None if row is None else str(row[0])
 
     async def steps(self, trace: str, *, limit: int = 100) -> Sequence[Step]:
@@ -171,12 +184,12 @@ def _version(etag: str) -> int:
 
 
 def _thread(conn: sqlite3.Connection, tenant: str, thread_key: str) -> Thread | None:
-    row = conn.execute(_THREAD, (tenant, thread_key)).fetchone()
+    row = conn.execute(_THREAD, (digest(tenant, thread_key),)).fetchone()
     if row is None:
         return None
-    key, conversation_id, claimed_by, claimed_until, version = row
+    conversation_id, claimed_by, claimed_until, version = row
     return Thread(
-        thread_key=key,
+        thread_key=thread_key,
         conversation_id=conversation_id,
         claimed_by=claimed_by,
         claimed_until=claimed_until,

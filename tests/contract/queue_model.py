@@ -25,6 +25,8 @@ class Message:
     envelope: Envelope
     attempts: int = 0
     first_failed_at: float | None = None
+    replays: int = 0
+    failure: Failure | None = None
 
 
 @dataclass
@@ -32,11 +34,13 @@ class Line:
     """One session: its messages, from when it may be taken, and by whom it is held."""
 
     visible_at: float
+    tenant: str
     messages: list[Message] = field(default_factory=list)
     holder: Session | None = None
 
 
 Key = tuple[Direction, str]
+FAILED = Failure(code="x", message="y", component="z")
 
 
 class Model:
@@ -59,14 +63,14 @@ class Model:
         await self.compare()
 
     async def put(self) -> None:
-        direction = self.dice.choice(DIRECTIONS)
+        direction, tenant = self.dice.choice(DIRECTIONS), self.dice.choice("ab")
         envelope = Envelope(
             direction=direction,
-            tenant=self.dice.choice("ab"),
+            tenant=tenant,
             message_id=f"m{len(self.seen)}",
-            session=f"s{self.dice.randrange(3)}",
+            session=f"{tenant}/s{self.dice.randrange(2)}",
             kind="message",
-            trace="0" * 32,
+            trace=f"{len(self.seen):032x}",
             body=self.dice.randbytes(8),
             received_at=self.clock.time,
         )
@@ -80,11 +84,18 @@ class Model:
 
     async def accept(self) -> None:
         direction = self.dice.choice(DIRECTIONS)
-        session = await self.dice.choice(self.queues).accept(direction, 0)
-        ready = {key for (d, key), line in self.lines.items() if d == direction and line.visible_at <= self.clock.time}
+        rooms = {tenant: self.dice.choice([0, 1, 2]) for tenant in "ab"}
+        room = self.dice.choice([None, rooms.__getitem__])
+        session = await self.dice.choice(self.queues).accept(direction, 0, room)
+        ready = {
+            key
+            for (d, key), line in self.lines.items()
+            if d == direction and line.visible_at <= self.clock.time and (room is None or rooms[line.tenant])
+        }
         assert (session is None) == (not ready)
         if session is not None:
             assert session.key in ready
+            assert session.tenant == self.lines[direction, session.key].tenant
             until = self.clock.time + self.lease_seconds
             line = self.lines[direction, session.key]
             line.holder, line.visible_at = session, until
@@ -119,8 +130,11 @@ class Model:
     async def replay(self) -> None:
         if letters := await self.dice.choice(self.queues).dead_letters():
             place = self.dice.randrange(len(letters))
-            assert await self.dice.choice(self.queues).replay(letters[place].id)
-            self._append(Message(self.dead.pop(place).envelope))
+            automatic = self.dice.random() < 0.5
+            assert await self.dice.choice(self.queues).replay(letters[place].id, automatic=automatic)
+            dead = self.dead.pop(place)
+            again = Message(dead.envelope, dead.attempts, dead.first_failed_at, dead.replays + 1)
+            self._append(again if automatic else Message(dead.envelope))
 
     async def drop(self) -> None:
         if letters := await self.dice.choice(self.queues).dead_letters(limit=1):
@@ -134,12 +148,20 @@ class Model:
             depth = await queue.depth(direction)
             assert depth.waiting == sum(len(line.messages) for (d, _), line in self.lines.items() if d == direction)
             assert depth.dead == sum(m.envelope.direction == direction for m in self.dead)
-        found = [(m.envelope, m.attempts, m.first_failed_at) for m in await queue.dead_letters(limit=1000)]
-        assert found == [(m.envelope, m.attempts, m.first_failed_at) for m in self.dead]
+        found = [(m.envelope, m.attempts, m.first_failed_at, m.replays) for m in await queue.dead_letters(limit=1000)]
+        assert found == [(m.envelope, m.attempts, m.first_failed_at, m.replays) for m in self.dead]
+        waiting = [message for line in self.lines.values() for message in line.messages]
+        if waiting:
+            await self._compare_waiting(queue, self.dice.choice(waiting))
+
+    async def _compare_waiting(self, queue: Queue, message: Message) -> None:
+        (found,) = await queue.find(message.envelope.trace)
+        expected = message.envelope, message.attempts, message.first_failed_at, message.failure
+        assert (found.envelope, found.attempts, found.first_failed_at, found.failure) == expected
 
     def _append(self, message: Message) -> None:
         key = message.envelope.direction, message.envelope.session
-        self.lines.setdefault(key, Line(self.clock.time)).messages.append(message)
+        self.lines.setdefault(key, Line(self.clock.time, message.envelope.tenant)).messages.append(message)
 
     def _owns(self, held: tuple[Direction, Session, float]) -> bool:
         direction, session, until = held
@@ -147,18 +169,18 @@ class Model:
         return line is not None and line.holder is session and until > self.clock.time
 
     def _compare_delivery(self, expected: Message, delivery: Delivery) -> None:
-        found = delivery.envelope, delivery.attempts, delivery.first_failed_at
-        assert found == (expected.envelope, expected.attempts, expected.first_failed_at)
+        found = delivery.envelope, delivery.attempts, delivery.first_failed_at, delivery.replays
+        assert found == (expected.envelope, expected.attempts, expected.first_failed_at, expected.replays)
 
     async def _complete(self, held: tuple[Direction, Session, float], delivery: Delivery) -> None:
         await held[1].complete(delivery)
         await self._shift(held)
 
     async def _bury(self, held: tuple[Direction, Session, float], delivery: Delivery) -> None:
-        await held[1].dead_letter(delivery, Failure(code="x", message="y", component="z"))
+        await held[1].dead_letter(delivery, FAILED)
         message = await self._shift(held)
         first = self.clock.time if message.first_failed_at is None else message.first_failed_at
-        self.dead.append(Message(message.envelope, message.attempts + 1, first))
+        self.dead.append(Message(message.envelope, message.attempts + 1, first, message.replays))
 
     async def _shift(self, held: tuple[Direction, Session, float]) -> Message:
         direction, session, _ = held
@@ -173,10 +195,11 @@ class Model:
     async def _retry(self, held: tuple[Direction, Session, float], delivery: Delivery) -> None:
         direction, session, _ = held
         after, counts = self.dice.choice([0.0, 1.0, 7.0]), self.dice.random() < 0.7
-        await session.retry(delivery, after, Failure(code="x", message="y", component="z"), count=counts)
+        await session.retry(delivery, after, FAILED, count=counts)
         self.held.remove(held)
         line = self.lines[direction, session.key]
         line.holder, line.visible_at = None, self.clock.time + after
+        line.messages[0].failure = FAILED
         if counts:
             line.messages[0].attempts += 1
             line.messages[0].first_failed_at = line.messages[0].first_failed_at or self.clock.time

@@ -37,6 +37,7 @@ class QueueRig:
     """How the suite uses one adapter, and what that adapter can be made to do.
 
     `open` gives one more queue object on the same store, like another process; the fixture closes them all.
+    `open_bounded(limit)` gives one that takes so many waiting messages per direction, if the bound is the adapter's.
     `clock` is None where time is the store's own: then the suite waits. `short_lease` is a lease of less than a
     second, if the adapter can have one: then `open(short_lease)` is used too. `fill`/`free` make the store refuse
     writes and take them again; `lock`/`unlock` make it read-only.
@@ -46,6 +47,7 @@ class QueueRig:
     lease_seconds: float
     clock: Clock | None = None
     short_lease: float | None = None
+    open_bounded: Callable[[int], Awaitable[Queue]] | None = None
     fill: Callable[[Queue], Awaitable[None]] | None = None
     free: Callable[[Queue], Awaitable[None]] | None = None
     lock: Callable[[Queue], Awaitable[None]] | None = None

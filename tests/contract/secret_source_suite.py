@@ -74,6 +74,37 @@ class SecretSourceSuite:
         await asyncio.sleep(rig.settle)
         assert sorted(await first.get("key")) == values
 
+    async def test_a_change_sees_the_newest_version_and_replaces_all(self, rig: SecretRig) -> None:
+        secrets = await rig.open()
+        await secrets.change("key", lambda old: f"made of {old}")
+        assert list(await secrets.get("key")) == ["made of None"]
+        await secrets.put("key", "newer", keep=3)
+        await secrets.change("key", lambda old: f"made of {old}")
+        assert list(await secrets.get("key")) == ["made of newer"]
+
+    async def test_parallel_changes_lose_none(self, rig: SecretRig) -> None:
+        first, second = await rig.open(), await rig.open()
+        await asyncio.gather(
+            *((first, second)[n % 2].change("key", lambda old, n=n: f"{old or ''}{n},") for n in range(10))
+        )
+        await asyncio.sleep(rig.settle)
+        [value] = await first.get("key")
+        assert sorted(value.split(",")) == ["", *(str(n) for n in range(10))]
+
+    async def test_a_change_that_fails_stores_nothing(self, rig: SecretRig) -> None:
+        """What went wrong is told as it is, and the next change goes on."""
+        secrets = await rig.open()
+        await secrets.put("key", "kept")
+
+        def fail(old: str | None) -> str:
+            raise LookupError(old)
+
+        with pytest.raises(LookupError, match="kept"):
+            await secrets.change("key", fail)
+        assert list(await secrets.get("key")) == ["kept"]
+        await secrets.change("key", lambda old: f"{old} on")
+        assert list(await secrets.get("key")) == ["kept on"]
+
     async def test_ping_passes_when_it_works(self, rig: SecretRig) -> None:
         secrets = await rig.open()
         await secrets.ping()

@@ -19,7 +19,8 @@ from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from bridge.errors import LeaseLost, StoreFull
 from bridge.ports import Queue
-from tests.contract.queue_suite import FAILED, TO_FRESHCHAT, Clock, QueueRig, QueueSuite, accept, drain, head
+from tests.contract.queue_records_suite import QueueRecordsSuite, QueueRoomSuite
+from tests.contract.queue_suite import FAILED, TO_FRESHCHAT, TO_TEAMS, Clock, QueueRig, QueueSuite, accept, drain, head
 
 
 class SqliteRig:
@@ -30,11 +31,14 @@ class SqliteRig:
         self.clock = clock
         self.opened: list[SqliteQueue] = []
 
-    async def open(self, lease_seconds: float = 30) -> Queue:
+    async def open(self, lease_seconds: float = 30, limit: int = 0) -> Queue:
         now = self.clock or time.time
-        queue = SqliteQueue(Database(self.path, now=now), lease_seconds=lease_seconds, now=now)
+        queue = SqliteQueue(Database(self.path, now=now), lease_seconds=lease_seconds, limit=limit, now=now)
         self.opened.append(queue)
         return queue
+
+    async def open_bounded(self, limit: int) -> Queue:
+        return await self.open(limit=limit)
 
     async def pragma(self, queue: Queue, pragma: str) -> int:
         assert isinstance(queue, SqliteQueue)
@@ -69,6 +73,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Q
         open=sqlite.open,
         lease_seconds=30,
         short_lease=0.3,
+        open_bounded=sqlite.open_bounded,
         clock=sqlite.clock,
         fill=sqlite.fill,
         free=sqlite.free,
@@ -78,7 +83,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Q
     await sqlite.close()
 
 
-class TestSqliteQueue(QueueSuite):
+class TestSqliteQueue(QueueSuite, QueueRecordsSuite, QueueRoomSuite):
     """The embedded queue keeps the contract."""
 
     async def test_a_session_its_worker_forgot_is_not_renewed(self, rig: QueueRig) -> None:
@@ -101,6 +106,23 @@ class TestSqliteQueue(QueueSuite):
         put.cancel()
         session = await asyncio.wait_for(waiting, 1)
         assert session is not None
+
+    async def test_what_an_outage_left_under_lease_is_ready_when_it_ends(self, rig: QueueRig) -> None:
+        """Nobody waits until the lease of a session runs out that could not be given back."""
+        assert rig.lock is not None
+        assert rig.unlock is not None
+        queue = await rig.open()
+        sent = await rig.put(queue, 2) + await rig.put(queue, 1, direction=TO_TEAMS)
+        sessions = [await accept(queue), await accept(queue, TO_TEAMS)]
+        await rig.lock(queue)
+        for session in sessions:
+            with pytest.raises(StoreFull):
+                await session.complete(await head(session))
+            await session.release()
+        with pytest.raises(StoreFull):
+            await queue.accept(TO_FRESHCHAT, 0)
+        await rig.unlock(queue)
+        assert await drain(queue, wait=2) + await drain(queue, TO_TEAMS, wait=2) == sent
 
     async def test_one_message_costs_three_commits(self, rig: QueueRig) -> None:
         queue = await rig.open()

@@ -72,6 +72,22 @@ async def test_a_secret_from_the_environment_cannot_be_stored_over(folder: Path)
         await secrets.put("TOKEN", "new")
 
 
+async def test_a_secret_from_the_environment_cannot_be_changed(folder: Path) -> None:
+    secrets = LocalSecrets(folder, {"TOKEN": "given"})
+    with pytest.raises(StoreFull, match="environment"):
+        await secrets.change("TOKEN", lambda _: "new")
+
+
+async def test_what_is_stored_is_listed_by_name(folder: Path) -> None:
+    """With the number of live versions, and no value."""
+    secrets = LocalSecrets(folder, {"elsewhere": "in the environment"})
+    assert dict(await secrets.stored()) == {}
+    for value in ("1", "2"):
+        await secrets.put("b", value, keep=2)
+    await secrets.put("a", "1")
+    assert dict(await secrets.stored()) == {"a": 1, "b": 2}
+
+
 async def test_the_key_itself_is_never_handed_out(folder: Path) -> None:
     assert list(await LocalSecrets(folder, {"BRIDGE_SECRET_KEY": KEY}).get("BRIDGE_SECRET_KEY")) == []
 

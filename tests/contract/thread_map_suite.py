@@ -12,7 +12,7 @@ import pytest
 
 from bridge.errors import StoreFull, Unavailable
 from bridge.events import Place
-from bridge.ports import Link, ThreadMap
+from bridge.ports import Link, Step, ThreadMap
 
 KEY = "t/channel/19%3Ageneral/1700000000000"
 DAY = 86_400
@@ -33,6 +33,8 @@ LINK = Link(
     inbox_id="i1",
     locale="ko-KR",
     created_at=1_750_000_000.25,
+    active_at=1_750_000_100.5,
+    trace="7f3a09bc" + "0" * 24,
 )
 
 
@@ -185,6 +187,55 @@ class ThreadMapSuite:
         assert await threads.by_conversation("t", "c1") == changed
         assert await threads.by_conversation("t", "c9") is None
 
+    async def _linked(self, threads: ThreadMap, *active: float, tenant: str = "t") -> list[Link]:
+        """Write links of these activities, the ids against their order."""
+        links = [
+            replace(LINK, tenant_id=tenant, conversation_id=f"c{99 - place}", thread_key=f"{KEY}{place}", active_at=at)
+            for place, at in enumerate(active)
+        ]
+        for link in links:
+            await threads.link(link, "nobody")
+        return links
+
+    async def test_links_are_listed_by_activity(self, rig: ThreadRig) -> None:
+        """Those active since then, the longest quiet first, of one tenant."""
+        threads, other = await rig.open(), await rig.open()
+        old, new, older, equal = await self._linked(threads, 200.0, 300.5, 100.0, 300.5)
+        await self._linked(threads, 250.0, tenant="u")
+        assert list(await other.links("t", 0)) == [older, old, equal, new]
+        assert list(await other.links("t", 200.0)) == [old, equal, new]
+        assert list(await other.links("t", 200.1)) == [equal, new]
+        assert list(await other.links("t", 301)) == []
+        assert [link.tenant_id for link in await other.links("u", 0)] == ["u"]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 100])
+    async def test_links_come_in_pages(self, rig: ThreadRig, limit: int) -> None:
+        """Each once, also those that were active at the same moment."""
+        threads = await rig.open()
+        links = await self._linked(threads, 5.0, 7.0, 7.0, 7.0, 7.0, 9.0, 1.0)
+        found: list[Link] = []
+        while page := await threads.links("t", 2.0, after=found[-1] if found else None, limit=limit):
+            assert len(page) <= limit
+            found += page
+        assert found == sorted(links[:6], key=lambda link: (link.active_at, link.conversation_id))
+
+    async def test_a_link_that_gets_active_between_pages_hides_none(self, rig: ThreadRig) -> None:
+        """Neither itself nor those behind it, even if it is the one where the page ended."""
+        threads = await rig.open()
+        first, second, third = await self._linked(threads, 1.0, 2.0, 3.0)
+        (page,) = await threads.links("t", 0, limit=1)
+        assert page == first
+        awake = replace(first, active_at=9.0)
+        await threads.update(awake)
+        assert list(await threads.links("t", 0, after=page)) == [second, third, awake]
+
+    async def test_an_update_moves_a_link_in_time(self, rig: ThreadRig) -> None:
+        """Its first message stays what it was."""
+        threads = await rig.open()
+        (link,) = await self._linked(threads, 100.0)
+        await threads.update(replace(link, active_at=500.0, trace="f" * 32, created_at=9.0))
+        assert list(await threads.links("t", 101)) == [replace(link, active_at=500.0)]
+
     # --- Journal
 
     async def test_the_first_start_is_told_from_the_others(self, rig: ThreadRig) -> None:
@@ -219,6 +270,18 @@ class ThreadMapSuite:
         again = await threads.start("t", "key#1", rig.now())
         assert (again.first, again.sent_id) == (False, "sent-1")
 
+    async def test_an_attempt_is_known_from_its_start_until_it_is_abandoned(self, rig: ThreadRig) -> None:
+        """Also to another process, and to no other tenant."""
+        threads, other = await rig.open(), await rig.open()
+        assert not await threads.attempted("t", "key#1")
+        await threads.start("t", "key#1", 1.0)
+        assert await other.attempted("t", "key#1")
+        assert not await other.attempted("u", "key#1")
+        await threads.abandon("t", "key#1")
+        assert not await other.attempted("t", "key#1")
+        await threads.done("t", "key#2", "sent-1")
+        assert await other.attempted("t", "key#2")
+
     async def test_an_abandoned_start_can_be_made_again(self, rig: ThreadRig) -> None:
         threads = await rig.open()
         await threads.start("t", "key#1", 1.0, {"try": "1"})
@@ -233,6 +296,59 @@ class ThreadMapSuite:
         await threads.done("t", "key#1", "sent-1")
         await threads.abandon("t", "key#1")
         assert (await threads.start("t", "key#1", 2.0)).sent_id == "sent-1"
+        assert await threads.origin("t", "sent-1") == "key#1"
+
+    async def test_steps_are_found_by_their_trace(self, rig: ThreadRig) -> None:
+        """Of all tenants, the newest first, from its first eight digits to the whole of it."""
+        threads, other = await rig.open(), await rig.open()
+        trace, twin = "7f3a09bc" + "1" * 24, "7f3a09bc" + "2" * 24
+        await threads.start("t", "key#1", 10.5, {"문": "자"}, trace)
+        await threads.start("u", "key#1", 11.5, None, twin)
+        await threads.start("t", "key#2", 12.5, None, "7f3a09bd" + "1" * 24)
+        await threads.start("t", "key#3", 13.5)
+        first = Step(
+            tenant="t", key="key#1", trace=trace, started_at=10.5, done_at=None, sent_id=None, note={"문": "자"}
+        )
+        second = Step(tenant="u", key="key#1", trace=twin, started_at=11.5, done_at=None, sent_id=None)
+        assert list(await other.steps("7f3a09bc")) == [second, first]
+        assert list(await other.steps("7f3a09bc1")) == [first]
+        assert list(await other.steps(trace)) == [first]
+        assert list(await other.steps("7f3a09bc", limit=1)) == [second]
+        assert list(await other.steps("7f3a09bc3")) == []
+        for nothing in ("7f3a", "no digits", "7f3a09bc!"):
+            assert list(await other.steps(nothing)) == []
+
+    async def test_the_newest_steps_need_no_trace(self, rig: ThreadRig) -> None:
+        threads = await rig.open()
+        for number in range(5):
+            await threads.start("t", f"key#{number}", 10.0 + number, None, f"{number:032x}" if number % 2 else "")
+        assert [step.key for step in await threads.steps("", limit=3)] == ["key#4", "key#3", "key#2"]
+
+    async def test_a_step_tells_when_it_was_done(self, rig: ThreadRig) -> None:
+        """And the second start of the same call changes nothing."""
+        threads = await rig.open()
+        trace = "a" * 32
+        await threads.start("t", "key#1", rig.now(), {"try": "1"}, trace)
+        await rig.pass_time(0.2)
+        await threads.done("t", "key#1", "sent-1")
+        done = rig.now()
+        await threads.start("t", "key#1", rig.now() + 9, {"try": "2"}, "b" * 32)
+        (step,) = await threads.steps(trace)
+        assert (step.sent_id, step.note) == ("sent-1", {"try": "1"})
+        assert step.done_at == pytest.approx(done, abs=1)
+        assert step.started_at + 0.15 <= (step.done_at or 0)
+
+    async def test_an_abandoned_step_is_not_listed(self, rig: ThreadRig) -> None:
+        threads = await rig.open()
+        await threads.start("t", "key#1", 1.0, None, "a" * 32)
+        await threads.abandon("t", "key#1")
+        assert list(await threads.steps("a" * 32)) == []
+
+    async def test_the_same_message_sent_twice_has_its_first_origin(self, rig: ThreadRig) -> None:
+        """A platform's answer that names a message of ours again must not give it to another delivery."""
+        threads = await rig.open()
+        await threads.done("t", "key#1", "sent-1")
+        await threads.done("t", "key#2", "sent-1")
         assert await threads.origin("t", "sent-1") == "key#1"
 
     # --- Facts

@@ -42,6 +42,8 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "BRIDGE_ENV": "production",
             "MicrosoftAppType": "UserAssignedMSI",
             "TEAMS_REPLY_VIA": "bot",
+            "TEAMS_LIMITS": "published",
+            "BRIDGE_OPS": "token",
             "FRESHCHAT_WEBHOOK_SCHEME": "hmac",
             "BRIDGE_LOG_LEVEL": "DEBUG",
             "BRIDGE_CHANNEL_MESSAGES": "mention",
