@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench docs lock clean
+.PHONY: help demo serve test check bench fuzz docs lock clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ check: $(VENV)/dev ## formatting, linters, types, import rules, generated docs
 
 bench: $(VENV)/dev ## the benchmark table, with its baselines in the same run
 	$(BIN)/python -m bench
+
+fuzz: $(VENV)/dev ## nightly: 100,000 hostile inputs to doors, translators and files; what breaks one is kept as a fixture
+	$(BIN)/python -m tests.fuzz
 
 docs: $(VENV)/dev ## write docs/settings.md and docs/cli.md from the code
 	$(BIN)/python -m bridgectl.reference

@@ -14,49 +14,54 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp import web
 
+from adapters.counted_tokens import CountedTokens
+from adapters.doors import expect, timed
+from adapters.exporters import Grace, exporting
+from adapters.freshchat.accounts import Accounts
 from adapters.freshchat.client import FreshchatHelpdesk
-from adapters.freshchat.signature import Verifier
+from adapters.freshchat.key_use import KeyUse
+from adapters.freshchat.reconciliation import reconciler, timer
 from adapters.freshchat.translate import to_event as freshchat_event
-from adapters.freshchat.webhook import Account, FreshchatWebhook
+from adapters.freshchat.webhook import FreshchatWebhook
 from adapters.http import HostRule, call, endpoint
 from adapters.http import session as http_session
+from adapters.operators import Held, operators_page
 from adapters.probes import Probes
 from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.reply_bot import BotReplies, Connector, Tokens
+from adapters.teams.reply_bot import BotReplies, Connector
 from adapters.teams.reply_graph import GraphReplies
-from adapters.teams.sign_in import GRAPH, GraphSignIn, scopes
-from adapters.teams.tokens import ClientCredentials
+from adapters.upstreams import allowed_hosts, bot_tokens, graph_as_app, graph_sign_in, helpdesk, teams_limits
 from bots.activity import to_event as teams_event
 from bots.adapter import BridgeAdapter
 from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
 from bots.keys import SigningKeys
-from bridge.delivery import Handler, Worker
+from bridge.delivery import Worker
 from bridge.errors import BridgeError, Misconfigured
 from bridge.intake import Intake
+from bridge.letters import AutoReplay, Health, Ping, Upstream
+from bridge.notices import Notices
 from bridge.patience import Patience
-from bridge.ports import Direction, SecretSource
-from bridge.settings import Settings, load, suffixes
+from bridge.ports import Direction
+from bridge.settings import Settings, load
 from bridge.telemetry import Telemetry
-from bridge.tenants import Tenant, load_tenants, resolve
+from bridge.tenants import Tenant, load_tenants, rates
 from bridge.to_freshchat import Desk, ToFreshchat
 from bridge.to_teams import ToTeams, Transports
-from bridge.turns import Turns
+from bridge.turns import Gather, Turns
+from bridge.watch import Watch
 from cards import agent_reply, texts
 
 Role = Literal["all", "web", "worker"]
 ROLES: tuple[Role, ...] = ("all", "web", "worker")
-
-BOT_SCOPE = "https://api.botframework.com/.default"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", telemetry: Telemetry) -> web.Application:
     """Put one process together: doors, deliveries, and what a platform asks. Misconfigured if that cannot be."""
     settings.require_bot()
     parts = _Parts(settings, ports, load_tenants(settings), telemetry)
-    app = web.Application(client_max_size=1024 * 1024)
+    app = web.Application(client_max_size=1024 * 1024, middlewares=[timed(telemetry)])
     app.cleanup_ctx.append(parts.session_context)
     try:
         if role != "worker":
@@ -65,12 +70,16 @@ async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", tel
     except BaseException:
         await parts.close()
         raise
-    pings = {"queue": ports.queue.ping, "threads": ports.threads.ping, "secrets": ports.secrets.ping}
+    stores = {"queue": ports.queue.ping, "threads": ports.threads.ping, "secrets": ports.secrets.ping}
 
     def held() -> Mapping[str, list[str]]:
         return {worker.direction: tenants for worker in workers if (tenants := worker.holds.tenants())}
 
-    app.add_routes(Probes(ports.queue, telemetry, pings, held).routes())
+    probes = Probes(ports.queue, telemetry, stores, parts.upstreams, held)
+    app.cleanup_ctx.append(probes.context)
+    app.add_routes(probes.routes())
+    if settings.ops != "off":
+        app.add_subapp("/ops", parts.operators_page(probes, held))
     return app
 
 
@@ -79,8 +88,10 @@ class _Parts:
 
     def __init__(self, settings: Settings, ports: Ports, tenants: tuple[Tenant, ...], telemetry: Telemetry) -> None:
         self._settings, self._ports, self._tenants, self._telemetry = settings, ports, tenants, telemetry
-        self._session: aiohttp.ClientSession = http_session()
-        self._sign_in = graph_sign_in(settings, self._session, ports.secrets)
+        self._session: aiohttp.ClientSession = http_session(seen=telemetry.call)
+        self._sign_in = graph_sign_in(settings, self._session, ports.secrets, telemetry.token)
+        self._graph_limits = teams_limits(settings, "graph")
+        self.upstreams: dict[str, Ping] = {}
 
     async def session_context(self, _app: web.Application) -> AsyncIterator[None]:
         """Close the one HTTP session last: contexts end in reverse order."""
@@ -91,17 +102,24 @@ class _Parts:
         """Close what was opened here."""
         await self._session.close()
 
+    def operators_page(self, probes: Probes, held: Held) -> web.Application:
+        """Make the page below `/ops`."""
+        return operators_page(
+            self._settings, self._ports, self._tenants, self._session, self._telemetry, probes.health, held
+        )
+
     # --- doors
 
     async def add_doors(self, app: web.Application) -> None:
         """Open both doors."""
         settings, telemetry = self._settings, self._telemetry
-        intake = Intake(self._ports.queue, telemetry, time.time)
+        gather = Gather() if len(self._tenants) > 1 else None
+        intake = Intake(self._ports.queue, telemetry, time.time, gather=gather)
         keys = SigningKeys(settings.bot_openid_metadata_url, self._fetch_json, time.time, telemetry)
         adapter = BridgeAdapter(
             ChannelAuthentication(settings.app_id, settings.bot_openid_metadata_url, keys),
             tenants=frozenset(tenant.id for tenant in self._tenants),
-            service_url_allowed=_allows(self._hosts(settings.bot_service_url_allowlist)),
+            service_url_allowed=_allows(allowed_hosts(settings, settings.bot_service_url_allowlist)),
             telemetry=telemetry,
         )
         bot = QueueingBot(intake, telemetry)
@@ -115,25 +133,12 @@ class _Parts:
             await keys.close()
 
         app.cleanup_ctx.append(key_context)
-        app.add_routes([web.post("/api/messages", messages), web.post("/bot/callback", messages)])
-        app.add_routes(FreshchatWebhook(await self._accounts(), intake, telemetry).routes())
-
-    async def _accounts(self) -> Callable[[str | None], Account | None]:
-        """Give the look-up of accounts by tenant id or name; None names the only tenant there is."""
-        accounts: dict[str | None, Account] = {}
-        for tenant in self._tenants:
-            account = await self._account(tenant)
-            accounts |= {name: account for name in (tenant.id, tenant.name) if name}
-        if len(self._tenants) == 1:
-            accounts[None] = accounts[self._tenants[0].id]
-        return lambda name: accounts.get(name) or accounts.get(name and name.lower())
-
-    async def _account(self, tenant: Tenant) -> Account:
-        freshchat, secrets = tenant.freshchat, self._ports.secrets
-        keys = await resolve(freshchat.webhook_keys, secrets)
-        tokens = await resolve(freshchat.webhook_token, secrets)
-        verifier = Verifier(freshchat.webhook_scheme, keys)
-        return Account(tenant_id=tenant.id, verifier=verifier, token=tokens[0] if tokens else None)
+        app.add_routes(web.post(path, messages, expect_handler=expect) for path in ("/api/messages", "/bot/callback"))
+        accounts = Accounts(self._tenants, self._ports.secrets, telemetry)
+        use = KeyUse(self._ports.threads, telemetry, time.time)
+        await accounts.load()
+        app.cleanup_ctx.extend([accounts.context, use.context])
+        app.add_routes(FreshchatWebhook(accounts.find, intake, telemetry, use.note).routes())
 
     async def _fetch_json(self, url: str) -> Any:
         try:
@@ -150,41 +155,75 @@ class _Parts:
         """Add one worker per direction, and load Graph's SDK beforehand where somebody is signed in."""
         settings = self._settings
         connector = Connector(
-            self._session, self._bot_tokens(), self._hosts(settings.bot_service_url_allowlist), clock=time.time
+            self._session,
+            CountedTokens(bot_tokens(settings, self._session, self._ports.secrets), "bot", self._telemetry.token),
+            allowed_hosts(settings, settings.bot_service_url_allowlist),
+            clock=time.time,
+            buckets=teams_limits(settings, "connector"),
         )
-        graph = GraphReplies(self._session, settings.graph_base_url, self._sign_in, agent_reply.render, clock=time.time)
-        helpdesks = {tenant.id: self._helpdesk(tenant) for tenant in self._tenants}
+        graph = GraphReplies(
+            self._session,
+            settings.graph_base_url,
+            self._sign_in,
+            agent_reply.render,
+            clock=time.time,
+            buckets=self._graph_limits,
+        )
+        helpdesks = {
+            tenant.id: helpdesk(settings, self._session, tenant, self._ports.secrets) for tenant in self._tenants
+        }
+        to_teams = self._to_teams(helpdesks, connector, graph)
+        pings: dict[Upstream, Ping] = {("to-freshchat", tenant): desk.ping for tenant, desk in helpdesks.items()}
+        pings |= {("to-teams", tenant): to_teams.transports.ping for tenant in helpdesks}
         workers = [
             self._worker("to-freshchat", self._to_freshchat(helpdesks, TeamsDirectory(connector))),
-            self._worker("to-teams", self._to_teams(helpdesks, connector, graph)),
+            self._worker("to-teams", to_teams),
         ]
+        self.upstreams |= {f"freshchat {one.name or one.id}": helpdesks[one.id].ping for one in self._tenants}
+        self.upstreams |= {"connector": connector.ping, "graph": self._ping_graph}
+        letters = AutoReplay(self._ports.queue, Health(workers, pings), self._telemetry, time.time)
 
         async def context(_app: web.Application) -> AsyncIterator[None]:
             warming = asyncio.create_task(self._warm_up(graph), name="warm up Graph")
             tasks = [asyncio.create_task(worker.run(), name=f"work {worker.direction}") for worker in workers]
+            replaying = asyncio.create_task(letters.run(), name="replay dead letters")
             yield
-            warming.cancel()
+            for task in (warming, replaying):
+                task.cancel()
             await asyncio.gather(*(worker.stop(settings.grace) for worker in workers))
-            await asyncio.wait({*tasks, warming})
+            await asyncio.wait({*tasks, warming, replaying})
 
         app.cleanup_ctx.append(context)
+        app.cleanup_ctx.append(Watch(self._ports.queue, self._telemetry).context)
+        if interval := settings.reconcile_seconds:
+            ports, days = self._ports, settings.reconcile_days
+            passes = reconciler(helpdesks, ports.queue, ports.threads, self._telemetry, days=days)
+            app.cleanup_ctx.append(timer(passes, interval))
         return workers
+
+    async def _ping_graph(self) -> None:
+        """Ask for a token, if anybody is signed in and answers go through Graph."""
+        if self._settings.reply_via != "bot" and await self._sign_in.signed_in() is not None:
+            await self._sign_in.token()
 
     async def _warm_up(self, graph: GraphReplies) -> None:
         if self._settings.reply_via != "bot" and await self._sign_in.signed_in() is not None:
             await graph.warm_up()
 
-    def _worker(self, direction: Direction, handler: Handler) -> Worker:
-        settings = self._settings
+    def _worker(self, direction: Direction, handler: ToFreshchat | ToTeams) -> Worker:
+        settings, queue = self._settings, self._ports.queue
         return Worker(
-            self._ports.queue,
+            queue,
             direction,
             handler,
             self._telemetry,
             clock=time.time,
             concurrency=settings.concurrency,
             patience=Patience(first_wait=settings.retry_wait, window=settings.retry_window),
-            turns=Turns(settings.concurrency, tenants=len(self._tenants)),
+            turns=Turns(
+                settings.concurrency, tenants=len(self._tenants), rates=rates(self._tenants, settings.tenant_rate)
+            ),
+            tell=Notices(queue, handler.addressee, self._telemetry, time.time).tell,
         )
 
     def _to_freshchat(self, helpdesks: Mapping[str, FreshchatHelpdesk], directory: TeamsDirectory) -> ToFreshchat:
@@ -208,6 +247,10 @@ class _Parts:
             telemetry=self._telemetry,
         )
 
+    def _bot_replies(self, connector: Connector) -> BotReplies:
+        reader = graph_as_app(self._settings, self._session, self._ports.secrets, self._graph_limits)
+        return BotReplies(connector, agent_reply.render, app_id=self._settings.app_id, reader=reader)
+
     def _to_teams(
         self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, graph: GraphReplies
     ) -> ToTeams:
@@ -220,7 +263,7 @@ class _Parts:
             inboxes={tenant.id: tenant.inboxes() for tenant in self._tenants},
             threads=self._ports.threads,
             transports=Transports(
-                {"graph": graph, "bot": BotReplies(connector, agent_reply.render)},
+                {"graph": graph, "bot": self._bot_replies(connector)},
                 self._settings.reply_via,
                 graph_ready,
             ),
@@ -229,47 +272,6 @@ class _Parts:
             clock=time.time,
             telemetry=self._telemetry,
         )
-
-    def _helpdesk(self, tenant: Tenant) -> FreshchatHelpdesk:
-        async def api_key() -> str:
-            values = await resolve(tenant.freshchat.api_key, self._ports.secrets)
-            return values[0] if values else ""
-
-        hosts = self._hosts(self._settings.freshchat_host_allowlist)
-        return FreshchatHelpdesk(self._session, tenant.freshchat.url, api_key, hosts, clock=time.time)
-
-    def _bot_tokens(self) -> Tokens:
-        settings = self._settings
-        if settings.app_type == "UserAssignedMSI":
-            from adapters.azure.identity import ManagedIdentityTokens  # noqa: PLC0415 - 30 MB for those who use it
-
-            return ManagedIdentityTokens(settings.app_id, BOT_SCOPE)
-
-        async def secret() -> str:
-            return settings.app_password.get_secret_value() if settings.app_password else ""
-
-        return ClientCredentials(
-            self._session, settings.bot_token_url, settings.app_id, secret, BOT_SCOPE, clock=time.time
-        )
-
-    def _hosts(self, allowlist: str) -> HostRule:
-        """Allow the listed hosts, and on a developer's machine loopback too."""
-        listed = suffixes(allowlist)
-        return HostRule(listed if self._settings.production else (*listed, *LOOPBACK), allow_loopback_http=True)
-
-
-def graph_sign_in(settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource) -> GraphSignIn:
-    """Make the delegated sign-in; its scopes name the Graph of the cloud that is configured."""
-    base = endpoint(settings.graph_base_url)
-    return GraphSignIn(
-        session,
-        settings.graph_token_url,
-        settings.graph_client_id or settings.app_id,
-        secrets,
-        clock=time.time,
-        scopes=scopes(settings.reply_via),
-        resource=str(base.origin()) if base.scheme == "https" else GRAPH,
-    )
 
 
 def _allows(hosts: HostRule) -> Callable[[str], bool]:
@@ -291,7 +293,8 @@ async def serve(settings: Settings, role: Role = "all") -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     telemetry = Telemetry(settings.log_level)
     telemetry.adopt_library_logs()
-    async with open_ports(settings) as ports:
+    grace = Grace(settings.grace)
+    async with exporting(settings, telemetry, grace), open_ports(settings) as ports:
         app = await build_app(settings, ports, role=role, telemetry=telemetry)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.grace)
         try:
@@ -301,6 +304,7 @@ async def serve(settings: Settings, role: Role = "all") -> None:
             gc.freeze()  # what was loaded so far stays: looking it through again would stall the loop for 40 ms
             telemetry.info("ready", port=settings.port, role=role)
             await stop.wait()
+            grace.begin()
             telemetry.info("stopping", grace=settings.grace)
         finally:
             await runner.cleanup()
@@ -320,7 +324,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--role", choices=ROLES, default="all", help="web: doors; worker: deliveries; all: both")
     try:
         asyncio.run(serve(load(), read_role(parser.parse_args(arguments).role)))
-    except (Misconfigured, OSError) as error:
+    except (Misconfigured, BridgeError, OSError) as error:
         print(f"The bridge cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0

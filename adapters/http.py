@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from yarl import URL
@@ -25,20 +27,54 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=8, sock_connect=5)
 """`connect` includes the wait for a free connection; `total` is the longest that any call may take."""
 
 
-def session(*, connections: int = 200, per_host: int = 64) -> aiohttp.ClientSession:
+def session(
+    *,
+    connections: int = 200,
+    per_host: int = 64,
+    watch: Sequence[aiohttp.TraceConfig] = (),
+    seen: Watch | None = None,
+) -> aiohttp.ClientSession:
     """Make the one session of this process; whoever makes it closes it.
+
+    `watch` sees every request; `seen(component, method)` is held while `call` makes one.
 
     Idle connections are dropped after 15 s, before common servers drop theirs: a POST on a connection that the
     other side is just closing fails in a way that leaves open whether it was done.
     """
-    return aiohttp.ClientSession(
+    made = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=connections, limit_per_host=per_host, ttl_dns_cache=60, keepalive_timeout=15
         ),
         timeout=TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=list(watch),
         max_line_size=16384,
     )
+    if seen is not None:
+        _SEEN[made] = seen
+    return made
+
+
+class Seen(Protocol):
+    """Learns the status of a call; None as long as there is no answer."""
+
+    status: int | None
+
+
+Watch = Callable[[str, str], AbstractContextManager[Seen]]
+
+
+@dataclass(slots=True)
+class _Unseen:
+    status: int | None = None
+
+
+def _unseen(_component: str, _method: str) -> AbstractContextManager[Seen]:
+    return nullcontext(_Unseen())
+
+
+_SEEN: Final[WeakKeyDictionary[aiohttp.ClientSession, Watch]] = WeakKeyDictionary()
+"""Who sees the calls of a session: 1 µs for each, where aiohttp's own hooks take 20."""
 
 
 # --- hosts ----------------------------------------------------------------------------------------------------------
@@ -169,16 +205,19 @@ async def call(
     """
     data, kind = (body, {}) if body is not None else _payload(send, form)
     effect = method not in ("GET", "HEAD")
+    request = session.request(
+        method,
+        url,
+        data=data,
+        headers={**(headers or {}), **kind},
+        allow_redirects=False,
+        timeout=TIMEOUT if timeout is None else _bounded(timeout),
+    )
     try:
-        async with session.request(
-            method,
-            url,
-            data=data,
-            headers={**(headers or {}), **kind},
-            allow_redirects=False,
-            timeout=TIMEOUT if timeout is None else _bounded(timeout),
-        ) as response:
-            return Answer(response.status, response.headers, await _limited(response, component, effect))
+        with _SEEN.get(session, _unseen)(component, method) as seen:
+            async with request as response:
+                seen.status = response.status
+                return Answer(response.status, response.headers, await _limited(response, component, effect))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise unavailable(error, component=component, effect=effect) from None
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiohttp import web
 
+from adapters.pings import Ping, RecentPings, problem
 from bridge.errors import BridgeError, StoreFull
 from bridge.ports import DIRECTIONS, Queue
 from bridge.telemetry import Telemetry
-
-Ping = Callable[[], Awaitable[None]]
-PING_SECONDS = 5.0
 
 
 class Probes:
     """`GET /healthz`, `/readyz` and `/metrics`. They tell nothing about anybody, so they need no login."""
 
     def __init__(
-        self, queue: Queue, telemetry: Telemetry, pings: Mapping[str, Ping], held: Callable[[], Mapping[str, list[str]]]
+        self,
+        queue: Queue,
+        telemetry: Telemetry,
+        stores: Mapping[str, Ping],
+        upstreams: Mapping[str, Ping],
+        held: Callable[[], Mapping[str, list[str]]],
     ) -> None:
         """`held` tells the tenants whose deliveries are held, per direction."""
-        self._queue, self._telemetry, self._pings, self._held = queue, telemetry, pings, held
+        self._queue, self._telemetry, self._stores, self._held = queue, telemetry, stores, held
+        self._upstreams = RecentPings(upstreams)
+        self._names = [*stores, *upstreams]
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes."""
@@ -32,32 +37,40 @@ class Probes:
             web.get("/metrics", self.metrics),
         ]
 
+    async def context(self, _app: web.Application) -> AsyncIterator[None]:
+        """Stop what is under way when the process stops."""
+        yield
+        await self._upstreams.close()
+
     async def healthz(self, _request: web.Request) -> web.Response:
         """Answer as long as the event loop turns."""
         return web.json_response({"status": "alive"})
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """Answer 200 if every store can be used, else 503 with the reasons. A held upstream is told, not a failure."""
-        found = await asyncio.gather(*(_problem(ping) for ping in self._pings.values()))
-        problems = {name: problem for name, problem in zip(self._pings, found, strict=True) if problem}
-        body = {"status": "not ready" if problems else "ready", "problems": problems, "held": self._held()}
-        return web.json_response(body, status=503 if problems else 200)
+        """Answer 503 only if a store cannot be used, with its `problems`. Upstreams that cannot be are `degraded`.
+
+        A platform takes away what answers 503. While an upstream is away, the doors must go on storing.
+        """
+        found, degraded = await asyncio.gather(self._store_problems(), self._upstreams.problems())
+        held = self._held()
+        status = "not ready" if found else "degraded" if degraded or held else "ready"
+        body = {"status": status, "problems": found, "held": held} | ({"degraded": degraded} if degraded else {})
+        return web.json_response(body, status=503 if found else 200)
+
+    async def health(self) -> dict[str, str | None]:
+        """Tell of each store and upstream why it cannot be used; None where it can."""
+        found, degraded = await asyncio.gather(self._store_problems(), self._upstreams.problems())
+        return {**dict.fromkeys(self._names), **found, **degraded}
+
+    async def _store_problems(self) -> dict[str, str]:
+        found = await asyncio.gather(*(problem(ping) for ping in self._stores.values()))
+        return {name: text for name, text in zip(self._stores, found, strict=True) if text}
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Give all counters as Prometheus text; the queue's depth is left out while the store is away."""
         try:
             for direction in DIRECTIONS:
-                depth = await self._queue.depth(direction)
-                self._telemetry.depth(direction, depth.waiting, depth.dead, depth.oldest_age)
+                self._telemetry.depth(direction, await self._queue.depth(direction))
         except (BridgeError, StoreFull):
             self._telemetry.count("depth_unknown")
         return web.Response(body=self._telemetry.exposition(), content_type="text/plain", charset="utf-8")
-
-
-async def _problem(ping: Ping) -> str | None:
-    try:
-        async with asyncio.timeout(PING_SECONDS):
-            await ping()
-    except (BridgeError, StoreFull, TimeoutError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import doors, pipeline, report, startup, stores
+from bench import doors, fairness, pipeline, report, startup, stores
 from bench.report import Row
 
-GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store")
+GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store", "fairness")
 PIPELINE = frozenset({"e2e", "latency", "memory"})
 
 DOORS: dict[str, tuple[str, str, Callable[[Path, bool], Row]]] = {
@@ -33,6 +33,8 @@ def measure(only: frozenset[str], quick: bool, tell: Callable[[str], None]) -> l
         rows += _in_folder("start", tell, lambda folder: [DOORS["start"][2](folder, quick)])
     if "store" in only:
         rows += _in_folder("store", tell, lambda folder: stores.rows(folder, quick))
+    if "fairness" in only:
+        rows += _in_folder("fairness", tell, lambda folder: fairness.rows(folder, quick))
     return rows
 
 

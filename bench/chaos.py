@@ -4,8 +4,8 @@ The real process works for the sandbox in both directions and is killed with SIG
 message from the queue and settling it (see `bench/chaos_app.py`), and at random moments, its start included. Then all
 that was said is compared with all that arrived: lost, duplicated, out of order, misrouted must be 0.
 
-Channel threads are answered through Graph, chats through the bot; the bot's column counts the extra copies that
-docs/guarantees.md allows (window 1) apart, and only where a delivery really died in that window.
+Channel threads are answered through Graph, chats through the bot. In personal chats, where nothing can be read back,
+the extra copies that docs/guarantees.md allows (window 1) are counted apart, and only where a delivery died in it.
 """
 
 from __future__ import annotations

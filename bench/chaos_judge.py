@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench import chaos_verdict as verdict
 from bench.chaos_stack import ChaosStack
-from bench.chaos_traffic import Traffic
+from bench.chaos_traffic import Talk, Traffic
 from bench.chaos_verdict import Kill, Result
 from bridge.ids import dedupe_id
 
@@ -30,8 +31,9 @@ async def judge(
     untaken = _untaken(stack.folder / "data" / "bridge.db", stack.config["tenant"], traffic.keys)
     columns = {
         "to Freshchat": verdict.freshchat([*traffic.talks, *traffic.chats], conversations),
-        "to Teams, Graph": verdict.teams(traffic.talks, threads, excused, untaken),
-        "to Teams, bot": verdict.teams(traffic.chats, threads, excused, untaken),
+        "to Teams, Graph": verdict.teams(traffic.talks, threads, Counter(), untaken),
+        "… bot, group chats": verdict.teams(_chats(traffic, "groupChat"), threads, Counter(), untaken),
+        "… bot, personal": verdict.teams(_chats(traffic, "personal"), threads, excused, untaken),
     }
     counted = {
         "kills": len(kills),
@@ -41,6 +43,10 @@ async def judge(
         "webhooks that the sandbox gave up": (await stack.get("webhooks"))["failed"],
     }
     return Result(kills, columns, counted | dict(facts), missed)
+
+
+def _chats(traffic: Traffic, scope: str) -> list[Talk]:
+    return [talk for talk in traffic.chats if talk.place["scope"] == scope]
 
 
 def _untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> frozenset[str]:

@@ -27,6 +27,9 @@ ACTIONS: Mapping[str, Literal["create", "edit", "delete"]] = {
     "messageDelete": "delete",
 }
 
+MAX_ID, MAX_STAMP = 1024, 64
+"""Characters; the longest ids of Teams, those of personal chats, have about 150."""
+
 _SCOPES: Mapping[str, Scope] = {"channel": "channel", "groupChat": "groupChat", "personal": "personal"}
 
 
@@ -57,7 +60,7 @@ def read_keys(raw: Raw) -> Keys:
 
 
 def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
-    tenant, message = tenant_of(raw), _text(raw, "id")
+    tenant, message = tenant_of(raw), _id(raw, "id")
     action = ACTIONS.get(_text(raw, "type") or "")
     if tenant is None or message is None or action is None:
         raise BadActivity("tenant, id or type is missing")
@@ -135,7 +138,7 @@ def _tidy(text: str) -> str:
 
 
 def _place(raw: Raw) -> Place:
-    conversation, service_url = _text(raw, "conversation", "id"), _text(raw, "serviceUrl")
+    conversation, service_url = _id(raw, "conversation", "id"), _text(raw, "serviceUrl")
     if conversation is None or service_url is None:
         raise BadActivity("conversation.id or serviceUrl is missing")
     base, root = ids.split_conversation(conversation)
@@ -143,13 +146,13 @@ def _place(raw: Raw) -> Place:
     if scope != "channel":
         return Place(scope=scope, conversation_id=base, service_url=service_url)
     # a top-level post without the suffix is its own root
-    root = root or _text(raw, "replyToId") or _text(raw, "id")
+    root = root or _id(raw, "replyToId") or _id(raw, "id")
     return Place(
         scope=scope,
         conversation_id=conversation,
         service_url=service_url,
-        team_id=_text(raw, "channelData", "team", "id"),
-        team_group_id=_text(raw, "channelData", "team", "aadGroupId"),
+        team_id=_id(raw, "channelData", "team", "id"),
+        team_group_id=_id(raw, "channelData", "team", "aadGroupId"),
         channel_id=base,
         root_id=root,
     )
@@ -168,14 +171,14 @@ def _scope(raw: Raw, base: str) -> Scope:
 
 
 def _person(raw: Raw) -> Sender:
-    account = _text(raw, "from", "id")
+    account = _id(raw, "from", "id")
     if account is None:
         raise BadActivity("from.id is missing")
     return Sender(
         kind="bot" if account.startswith("28:") else "user",
         id=account,
         name=_text(raw, "from", "name"),
-        aad_object_id=_text(raw, "from", "aadObjectId"),
+        aad_object_id=_id(raw, "from", "aadObjectId"),
         locale=_text(raw, "locale"),
     )
 
@@ -191,7 +194,9 @@ def _thread(tenant: str, place: Place, sender: Sender) -> ThreadKey:
 def _version(raw: Raw) -> str:
     """Tell two edits of one message apart: by their time, else by what they say."""
     stamp = re.sub(r"[^0-9TZ.+-]", "", _text(raw, "timestamp") or "")
-    return stamp or hashlib.sha256((_text(raw, "text") or "").encode()).hexdigest()[:16]
+    return (
+        stamp if 0 < len(stamp) <= MAX_STAMP else hashlib.sha256((_text(raw, "text") or "").encode()).hexdigest()[:16]
+    )
 
 
 def _time(raw: Raw) -> str:
@@ -205,6 +210,14 @@ def _time(raw: Raw) -> str:
         millis = int(message) if message.isascii() and message.isdigit() and len(message) <= 13 else 0
         moment = datetime.fromtimestamp(millis / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id(raw: Raw, *path: str) -> str | None:
+    """Read an id by path; BadActivity when it is too long to be one, since keys, rows and logs are made of it."""
+    value = _text(raw, *path)
+    if value is not None and len(value) > MAX_ID:
+        raise BadActivity(f"{'.'.join(path)} is too long")
+    return value
 
 
 def _text(raw: Any, *path: str) -> str | None:

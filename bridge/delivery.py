@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bridge import ids
-from bridge.errors import BridgeError, Forbidden, LeaseLost, StoreFull, Unavailable
+from bridge.errors import BridgeError, Forbidden, LeaseLost, StoreFull, Throttled, Unavailable
 from bridge.events import Ignored
+from bridge.outage import Outage
 from bridge.patience import Holds, Patience
 from bridge.ports import Delivery, Direction, Failure, Queue, Session
 from bridge.telemetry import Telemetry
 from bridge.turns import Turns
 
 ACCEPTORS = 16
+TELL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class Worker:
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._outage = Outage(telemetry, direction)
         self.holds = Holds(self._patience.hold, clock)
+        self.delivered_at: dict[str, float] = {}
+        """When a delivery of a tenant last had its effect, in this process."""
 
     async def run(self) -> None:
         """Serve until `stop`; survives a store that is away (waits and tries again).
@@ -82,11 +87,14 @@ class Worker:
 
     async def _accept(self) -> Session | None:
         try:
-            return await self._queue.accept(self._direction, wait=1.0, room=self._turns.room)
+            session = await self._queue.accept(self._direction, wait=1.0, room=self._turns.room)
         except (StoreFull, Unavailable) as error:
-            self._telemetry.error("queue_unavailable", direction=self._direction, error=type(error).__name__)
+            self._outage.begin(error)
             await asyncio.sleep(1.0)
             return None
+        if session is not None:  # a lease is a write; a look that finds nothing tells nothing about the store
+            self._outage.end()
+        return session
 
     def _start(self, session: Session) -> None:
         task = asyncio.create_task(self._work(session), name=f"deliver {session.key}")
@@ -97,15 +105,18 @@ class Worker:
     def _finished(self, task: asyncio.Task[None], tenant: str) -> None:
         self._tasks.discard(task)
         if self._turns.end(tenant):
-            self._queue.ring(self._direction)
+            self._ring()
         self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._telemetry.error("worker_error", direction=self._direction, error=type(error).__name__)
 
+    def _ring(self) -> None:
+        self._queue.ring(self._direction)
+
     async def drain(self) -> int:
         """Work until nothing is ready now; return how many sessions were worked on. For tests and one-shot runs."""
         count = 0
-        while (session := await self._queue.accept(self._direction, wait=0)) is not None:
+        while (session := await self._queue.accept(self._direction, wait=0, room=self._turns.room)) is not None:
             await self._work(session)
             count += 1
         return count
@@ -118,17 +129,20 @@ class Worker:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._turns.close()
 
     async def _work(self, session: Session) -> None:
         try:
             while not self._stopping.is_set():
                 delivery = await session.next()
-                if delivery is None or not await self._deliver(session, delivery):
+                if delivery is None or not self._turns.spend(session.tenant, self._ring):
+                    break
+                if not await self._deliver(session, delivery):
                     break
         except LeaseLost:
             self._telemetry.warning("lease_lost", direction=self._direction, session=ids.for_log(session.key))
         except (StoreFull, Unavailable) as error:
-            self._telemetry.error("queue_unavailable", direction=self._direction, error=type(error).__name__)
+            self._outage.begin(error)
             await asyncio.sleep(1.0)
         finally:
             await session.release()
@@ -139,18 +153,30 @@ class Worker:
         if (held := self.holds.remaining(tenant)) > 0:
             await session.retry(delivery, held + random.uniform(0, 1), _held(), count=False)  # noqa: S311
             return False
+        with self._telemetry.work(delivery):
+            return await self._attempt(session, delivery)
+
+    async def _attempt(self, session: Session, delivery: Delivery) -> bool:
+        tenant = delivery.envelope.tenant
         try:
             outcome = await self._try(delivery)
         except BridgeError as error:
+            self._telemetry.failed(error.code, error.component)
             return await self._failed(session, delivery, error)
-        await session.complete(delivery)
-        if isinstance(outcome, Ignored):
-            self.holds.pass_on(tenant)
-        elif self.holds.end(tenant):
-            self._telemetry.held(self._direction, tenant, held=False)
-            self._telemetry.warning("hold_ended", direction=self._direction, tenant=tenant)
+        with self._telemetry.step("queue complete", "internal"):
+            await session.complete(delivery)
+        self._settled(tenant, outcome)
         self._report(delivery, outcome)
         return True
+
+    def _settled(self, tenant: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Ignored):
+            self.holds.pass_on(tenant)
+            return
+        self.delivered_at[tenant] = self._clock()
+        if self.holds.end(tenant):
+            self._telemetry.held(self._direction, tenant, held=False)
+            self._telemetry.warning("hold_ended", direction=self._direction, tenant=tenant)
 
     async def _try(self, delivery: Delivery) -> Outcome:
         try:
@@ -176,6 +202,9 @@ class Worker:
         if isinstance(error, Forbidden):
             await self._hold(session, delivery, failure)
             return False
+        if isinstance(error, Throttled) and error.ours:
+            await self._await_turn(session, delivery, error, failure)
+            return False
         if error.again == "yes" and not self._given_up(delivery, error):
             wait = self._patience.wait(error, delivery.attempts)
             await session.retry(delivery, wait, failure)
@@ -200,13 +229,22 @@ class Worker:
         )
         return True
 
+    async def _await_turn(self, session: Session, delivery: Delivery, error: Throttled, failure: Failure) -> None:
+        """Give back until our own limit allows it: no failure, however long the line is."""
+        await session.retry(delivery, error.after or 0.0, failure, count=False)
+        self._telemetry.paced(self._direction, error.code, trace=delivery.envelope.trace, wait=error.after)
+
     async def _tell_people(self, delivery: Delivery, error: BridgeError) -> None:
-        """Before the letter is written: a crash between the two tells again, and `tell` makes that one effect."""
+        """Before the letter is written: a crash between the two tells again, and `tell` makes that one effect.
+
+        Whatever goes wrong here, the letter must be written, or its thread would wait for ever.
+        """
         if self._tell is None:
             return
         try:
-            await self._tell(delivery, error)
-        except (BridgeError, StoreFull) as trouble:
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._tell(delivery, error)
+        except Exception as trouble:
             self._telemetry.error("not_told", trace=delivery.envelope.trace, error=type(trouble).__name__)
 
     def _given_up(self, delivery: Delivery, error: BridgeError) -> bool:

@@ -1,18 +1,19 @@
 """What can go wrong, and what to do about it.
 
-    BridgeError                 again?   tell the person?  wake someone?
-    ├── Unavailable             yes      no                no         upstream down, time-out, 5xx
-    │   ├── Throttled           yes      no                no         429; wait `after` seconds
-    │   └── NotLinked           yes      no                no         the conversation is not mapped (yet)
-    ├── Forbidden               hold     no                yes        401: the whole upstream refuses us
-    ├── Rejected                no       yes               no         400: this message is refused, for good
-    │   ├── Unsupported         no       yes               no         cannot be said on the other platform
-    │   ├── Infected            no       yes               yes        a file is malware
-    │   └── Unscannable         no       yes               no         a file cannot be checked
-    Misconfigured               –        –                 –          outside the tree: stops the start-up
+    BridgeError                 again?
+    ├── Unavailable             yes      upstream down, time-out, 5xx
+    │   ├── Throttled           yes      429; wait `after` seconds
+    │   └── NotLinked           yes      the conversation is not mapped (yet)
+    ├── Forbidden               hold     401: the whole upstream refuses us; an operator is alerted
+    ├── Rejected                no       400: this message is refused, for good
+    │   ├── Unsupported         no       cannot be said on the other platform
+    │   ├── Infected            no       a file is malware
+    │   └── Unscannable         no       a file cannot be checked
+    Misconfigured               –        outside the tree: stops the start-up
 
-A worker needs no knowledge of a vendor: it reads `again`, `tell`, `wake`. No error text carries a message body,
-a name or a secret; the raw body stays in the queue or in the dead letter.
+A worker needs no knowledge of a vendor: it reads `again`. Whatever is given up, at once or after its window, its sender
+is told (`bridge/notices.py`). No error text carries a message body, a name or a secret; the raw body stays in the
+queue or in the dead letter.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ class BridgeError(Exception):
     """Base of all errors that a delivery may end with; `code` is a stable word for lists and alerts."""
 
     again: ClassVar[Literal["yes", "hold", "no"]] = "no"
-    tell: ClassVar[bool] = False
-    wake: ClassVar[bool] = False
 
     def __init__(self, message: str, *, code: str, component: str, maybe_done: bool = False) -> None:
         """`maybe_done`: the call may have had its effect although it failed, so look before sending again."""
@@ -42,11 +41,17 @@ class Unavailable(BridgeError):
 
 
 class Throttled(Unavailable):
-    """The upstream asked us to wait `after` seconds (None: it did not say how long)."""
+    """The upstream asked us to wait `after` seconds (None: it did not say how long).
 
-    def __init__(self, message: str, *, code: str, component: str, after: float | None = None) -> None:
+    `ours`: nobody was asked, we keep a limit ourselves and know when it is this message's turn. That is no failure.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, component: str, after: float | None = None, ours: bool = False
+    ) -> None:
         super().__init__(message, code=code, component=component)
         self.after = after
+        self.ours = ours
 
 
 class NotLinked(Unavailable):
@@ -57,13 +62,10 @@ class Forbidden(BridgeError):
     """The upstream refuses our credentials: hold the queue and alert, lose nothing."""
 
     again = "hold"
-    wake = True
 
 
 class Rejected(BridgeError):
     """This message is refused for good: dead letter at once."""
-
-    tell = True
 
 
 class Unsupported(Rejected):
@@ -72,8 +74,6 @@ class Unsupported(Rejected):
 
 class Infected(Rejected):
     """A file contains malware: it is kept out."""
-
-    wake = True
 
 
 class Unscannable(Rejected):

@@ -136,6 +136,25 @@ def dedupe_id(tenant: str, idempotency_key: str) -> str:
     return f"{_part(tenant)}|{idempotency_key}"
 
 
+def parse_dedupe_id(text: str) -> tuple[str, str]:
+    """Take a queue's message id apart into (tenant, idempotency key)."""
+    tenant, _, key = text.partition("|")
+    return _unpart(tenant) or "", key
+
+
+_NOTICE = "notice:"
+
+
+def notice_key(idempotency_key: str) -> str:
+    """Make the key of the notice that a message did not arrive: each message has one, whoever makes it."""
+    return f"{_NOTICE}{idempotency_key}"
+
+
+def about(key: str) -> str:
+    """Tell which message a key is about: its own, or the one that a notice is about."""
+    return key.removeprefix(_NOTICE)
+
+
 def step_key(idempotency_key: str, step: str) -> str:
     """Make the journal key of one outside call of one delivery, such as `…#conversation` or `…#part.1`."""
     return f"{idempotency_key}#{step}"
@@ -155,6 +174,11 @@ def aad_hash(aad_object_id: str) -> str:
 def reference_id(user_hash: str) -> str:
     """Make Freshchat's `reference_id` of a Teams user."""
     return f"teams:{user_hash}"
+
+
+def is_reference(reference_id: object) -> bool:
+    """Tell whether a Freshchat user's `reference_id` is one of ours."""
+    return isinstance(reference_id, str) and re.fullmatch(r"teams:[0-9a-f]{64}", reference_id) is not None
 
 
 _SUFFIX = ";messageid="
@@ -181,6 +205,17 @@ def new_trace_id() -> str:
 def reference(trace: str) -> str:
     """Shorten a trace id to what a person can read out, such as `7F3A-09BC`."""
     return f"{trace[:4]}-{trace[4:8]}".upper()
+
+
+def parse_reference(text: str) -> str:
+    """Read a reference as people write it, or a trace id, as the digits that the trace id begins with.
+
+    ValueError if it is neither.
+    """
+    digits = text.strip().replace("-", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{8,32}", digits):
+        raise ValueError("not a reference")
+    return digits
 
 
 def for_log(session: str) -> str:

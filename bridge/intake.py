@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bridge import ids
 from bridge.ports import Direction, Envelope, Queue
 from bridge.telemetry import Telemetry
+from bridge.turns import Gather
 
 
 class Intake:
@@ -18,25 +19,33 @@ class Intake:
         telemetry: Telemetry,
         clock: Callable[[], float],
         new_trace: Callable[[], str] = ids.new_trace_id,
+        gather: Gather | None = None,
     ) -> None:
+        """`gather` is for bridges with several tenants."""
         self._queue, self._telemetry, self._clock, self._new_trace = queue, telemetry, clock, new_trace
+        self._gather = gather
 
     async def store(self, direction: Direction, tenant: str, key: str, session: str, kind: str, body: bytes) -> bool:
         """Store one raw body durably under its idempotency key; False if it was accepted before.
 
         Raises StoreFull or Unavailable when it cannot be stored: the door then answers 503, never 200.
         """
-        envelope = Envelope(
-            direction=direction,
-            tenant=tenant,
-            message_id=ids.dedupe_id(tenant, key),
-            session=session,
-            kind=kind,
-            trace=self._new_trace(),
-            body=body,
-            received_at=self._clock(),
-        )
-        stored = await self._queue.put(envelope)
+        with self._telemetry.let_in() as span:
+            envelope = Envelope(
+                direction=direction,
+                tenant=tenant,
+                message_id=ids.dedupe_id(tenant, key),
+                session=session,
+                kind=kind,
+                trace=span.trace or self._new_trace(),
+                body=body,
+                received_at=self._clock(),
+                span=span.id,
+            )
+            if self._gather is not None:
+                await self._gather.wait(tenant)
+            with self._telemetry.step("queue put", "producer"):
+                stored = await self._queue.put(envelope)
         outcome = "stored" if stored else "duplicate"
         self._telemetry.accepted(direction, outcome, trace=envelope.trace, key=key, kind=kind)
         return stored

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from bridge.errors import BridgeError, Throttled
+from bridge.errors import BridgeError, Rejected, Throttled
+from bridge.events import Event
 from bridge.ports import Attempt, ConversationClosed, ThreadMap
 
 Call = Callable[[], Awaitable[str]]
@@ -13,6 +15,19 @@ LookBack = Callable[[Attempt], Awaitable[Sequence[str] | None]]
 QUIET = 10.0
 """Seconds after which a call that a dead process had under way is not expected to show its effect any more."""
 REMEMBERED = 10_000
+
+
+class Cause(NamedTuple):
+    """What a call is made for: an event or a notice, by its idempotency key."""
+
+    tenant: str
+    key: str
+    trace: str
+
+    @classmethod
+    def of(cls, event: Event) -> Cause:
+        """Name an event as the cause."""
+        return cls(event.tenant_id, event.idempotency_key, event.trace)
 
 
 class Journal:
@@ -59,10 +74,16 @@ class Journal:
         return sent
 
     async def _call(self, tenant: str, key: str, call: Call, attempt: Attempt) -> str:
+        """Make the call; what certainly had no effect is taken back.
+
+        A refusal is not certain: a platform may have posted and then answered 400. Nothing repeats it but a replay,
+        which looks back for the price of one read.
+        """
         try:
             return await self._until_ended(tenant, key, call)
         except (BridgeError, ConversationClosed) as error:
-            if attempt.first and not getattr(error, "maybe_done", False):
+            certain = not isinstance(error, Rejected) and not getattr(error, "maybe_done", False)
+            if attempt.first and certain:
                 await self._threads.abandon(tenant, key)
             raise
 

@@ -1,4 +1,4 @@
-"""What the bridge tells about itself: one JSON line per thing that happened, and counters.
+"""What the bridge tells about itself: one JSON line per thing that happened, counters, and spans.
 
 A record is an action word and fields, never prose: keys, codes, ids, milliseconds. No text, name, mail or token may
 be a field (a test plants such values and looks for them).
@@ -10,20 +10,31 @@ import io
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import generate_latest
 
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+from bridge.hops import DOOR, Call, Door, LetIn, Step, Work
+from bridge.meters import Meters
+from bridge.ports import Delivery, Depth, Direction
+from bridge.spans import CURRENT, NO_TRACER, Kind, Tracer
 
 
 class Telemetry:
-    """Logs and counters of one process. `level` is a name of the standard library's levels."""
+    """Logs, counters and spans of one process. `level` is a name of the standard library's levels.
+
+    `tracer` is replaced where an exporter is configured, `watch` where somebody follows the deliveries that end
+    (direction, outcome, seconds).
+    """
 
     def __init__(self, level: str = "INFO", stream: TextIO | None = None) -> None:
-        self.registry = CollectorRegistry()
+        self.tracer: Tracer = NO_TRACER
+        self.watch: Callable[[str, str, float], None] = _nobody
+        self._meters = Meters()
+        self.registry = self._meters.registry
         self._logger = structlog.wrap_logger(
             structlog.PrintLogger(cast(TextIO, _Lenient(stream or sys.stdout))),
             wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -34,33 +45,6 @@ class Telemetry:
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         ).bind()  # once here: the proxy would do it anew for every record
-        self._accepted = self._counter("bridge_accepted_total", "Requests at a door", "direction", "outcome")
-        self._refused = self._counter("bridge_refused_total", "Requests refused at a door", "direction", "status")
-        self._delivered = self._counter("bridge_deliveries_total", "Deliveries ended", "direction", "outcome")
-        self._retries = self._counter("bridge_retries_total", "Deliveries given back", "direction", "code")
-        self._keys = self._counter("bridge_webhook_key_total", "Webhooks verified, by key", "tenant", "key")
-        self._events = self._counter("bridge_events_total", "Other things that happened", "what")
-        self._held = Gauge(
-            "bridge_held",
-            "1 while an upstream refuses our credentials",
-            ["direction", "tenant"],
-            registry=self.registry,
-        )
-        self._waiting = Gauge("bridge_queue_waiting", "Messages waiting", ["direction"], registry=self.registry)
-        self._dead = Gauge("bridge_queue_dead", "Dead letters", ["direction"], registry=self.registry)
-        self._age = Gauge(
-            "bridge_queue_oldest_seconds", "Age of the oldest message", ["direction"], registry=self.registry
-        )
-        self._latency = Histogram(
-            "bridge_latency_seconds",
-            "From accepted to delivered",
-            ["direction"],
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(name, help_text, labels, registry=self.registry)
 
     def adopt_library_logs(self) -> None:
         """Write what libraries log (warnings and worse) as records of ours; for the process that serves."""
@@ -82,51 +66,116 @@ class Telemetry:
         """Record what somebody has to act on."""
         self._logger.error(action, **fields)
 
+    # --- hops, to be used with `with`
+
+    def door(self, direction: Direction, route: str, traceparent: str) -> Door:
+        """Time the answer to a request; `route` is the template of its path, `traceparent` its header."""
+        return Door(self._meters, self.tracer, direction, route, traceparent)
+
+    def let_in(self) -> Step:
+        """Begin what is done for a caller who is known; gives the span whose ids the envelope carries."""
+        door = DOOR.get()
+        return Step(self.tracer.span("let in", "internal")) if door is None else LetIn(door.let_in())
+
+    def step(self, name: str, kind: Kind) -> Step:
+        """Make a span of something short."""
+        return Step(self.tracer.span(name, kind))
+
+    def work(self, delivery: Delivery) -> Work:
+        """Time one try of a delivery."""
+        return Work(self._meters, self.tracer, delivery)
+
+    def call(self, component: str, method: str) -> Call:
+        """Time one call of an upstream."""
+        return Call(self._meters, self.tracer, component, method)
+
+    # --- things to count
+
     def accepted(self, direction: str, outcome: str, **fields: Any) -> None:
         """Count a request that a door answered 200: `stored`, `duplicate`, or `ignored_…`."""
-        self._accepted.labels(direction, outcome).inc()
+        self._meters.accepted.labels(direction, outcome).inc()
         self._logger.debug("accepted", direction=direction, outcome=outcome, **fields)
 
     def refused(self, direction: str, status: int, code: str) -> None:
         """Count a request that a door refused."""
-        self._refused.labels(direction, str(status)).inc()
+        self._meters.refused.labels(direction, str(status)).inc()
         self._logger.warning("refused", direction=direction, status=status, code=code)
 
     def ended(self, direction: str, outcome: str, received_at: float, **fields: Any) -> None:
-        """Count a delivery that ended: `delivered`, `ignored` or `dead_letter`."""
+        """Count a delivery that ended: `delivered`, `ignored` or `dead_letter`.
+
+        Of its fields, `reason` and `code` are counted too, and `question` is the trace that an answer belongs to.
+        """
         seconds = max(0.0, time.time() - received_at)
-        self._delivered.labels(direction, outcome).inc()
+        self._meters.delivered.labels(direction, outcome).inc()
         if outcome == "delivered":
-            self._latency.labels(direction).observe(seconds)
+            self._meters.latency.labels(direction).observe(seconds)
+        elif outcome == "ignored":
+            self._meters.ignored.labels(direction, self._meters.word(str(fields.get("reason", "")))).inc()
+        else:
+            self._meters.letters.labels(direction, self._meters.word(str(fields.get("code", "")))).inc()
+        span = CURRENT.get()
+        span.note("bridge.outcome", outcome)
+        if question := fields.get("question"):
+            span.link(question)
+        self.watch(direction, outcome, seconds)
         report = self._logger.error if outcome == "dead_letter" else self._logger.info
         report(outcome, direction=direction, ms=round(seconds * 1000, 1), **fields)
 
     def retried(self, direction: str, code: str, **fields: Any) -> None:
         """Count a delivery that was given back to be tried again."""
-        self._retries.labels(direction, code).inc()
+        self._meters.retries.labels(direction, self._meters.word(code)).inc()
         self._logger.warning("retry", direction=direction, code=code, **fields)
+
+    def failed(self, code: str, component: str) -> None:
+        """Mark the current hop as failed."""
+        span = CURRENT.get()
+        span.failed(code)
+        span.note("bridge.component", component)
+
+    def paced(self, direction: str, code: str, **fields: Any) -> None:
+        """Count a delivery that was given back because it is not its turn yet."""
+        self._meters.retries.labels(direction, self._meters.word(code)).inc()
+        self._logger.debug("paced", direction=direction, code=code, **fields)
 
     def key_used(self, tenant: str, key: str) -> None:
         """Count which webhook key verified a body."""
-        self._keys.labels(tenant, key).inc()
+        self._meters.keys.labels(tenant, key).inc()
+
+    def token(self, account: str, given: bool) -> None:
+        """Count an access token that was asked for, for the `bot` or for `graph`."""
+        self._meters.tokens.labels(account, "ok" if given else "failed").inc()
+        if given:
+            self._meters.token_at.labels(account).set_to_current_time()
+
+    def reconciled(self, tenant: str, found: int) -> None:
+        """Count messages that a webhook should have brought, and reading back did."""
+        self._meters.reconciled.labels(tenant).inc(found)
 
     def count(self, what: str) -> None:
         """Count something that has no counter of its own."""
-        self._events.labels(what).inc()
+        self._meters.events.labels(what).inc()
 
     def held(self, direction: str, tenant: str, held: bool) -> None:
         """Show whether deliveries of a tenant are held."""
-        self._held.labels(direction, tenant).set(held)
+        self._meters.held.labels(direction, tenant).set(held)
+        if held:
+            self._meters.holds.labels(direction, tenant).inc()
 
-    def depth(self, direction: str, waiting: int, dead: int, oldest_age: float) -> None:
+    def depth(self, direction: str, depth: Depth) -> None:
         """Show how full the queue is."""
-        self._waiting.labels(direction).set(waiting)
-        self._dead.labels(direction).set(dead)
-        self._age.labels(direction).set(oldest_age)
+        self._meters.waiting.labels(direction).set(depth.waiting)
+        self._meters.dead.labels(direction).set(depth.dead)
+        self._meters.recent.labels(direction).set(depth.dead_recently)
+        self._meters.age.labels(direction).set(depth.oldest_age)
 
     def exposition(self) -> bytes:
         """Give all counters as Prometheus text."""
         return generate_latest(self.registry)
+
+
+def _nobody(_direction: str, _outcome: str, _seconds: float) -> None:
+    """Nobody watches."""
 
 
 class _Lenient(io.TextIOBase):
@@ -160,6 +209,10 @@ class _LibraryLogs(logging.Handler):
         if reason := getattr(record, "reason", None):
             fields["reason"] = reason  # only our own modules give one
         action = record.msg if isinstance(record.msg, str) and record.msg.isidentifier() else "library"
-        callers_fault = 400 <= getattr(error, "code", 500) < 500 if error is not None else False
-        grave = record.levelno >= logging.ERROR and not callers_fault
+        grave = record.levelno >= logging.ERROR and not _is_callers_fault(error)
         (self._telemetry.error if grave else self._telemetry.warning)(action, **fields)
+
+
+def _is_callers_fault(error: BaseException | None) -> bool:
+    """Tell whether a caller made the server stumble: a request that is none, or a body that breaks off."""
+    return type(error).__name__ == "RequestPayloadError" or 400 <= getattr(error, "code", 500) < 500

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from bridge.errors import Misconfigured
+from bridge.errors import Forbidden, Misconfigured
 from bridge.events import Place
 from bridge.ports import SecretSource
 from bridge.settings import Settings
@@ -67,6 +67,9 @@ class Tenant(_Part):
     freshchat: FreshchatAccount
     route: tuple[Route, ...] = ()
     channel_messages: Literal["all", "mention"] | None = None
+    rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="messages per second and direction; BRIDGE_TENANT_RATE if absent"
+    )
 
     @field_validator("id")
     @classmethod
@@ -76,6 +79,11 @@ class Tenant(_Part):
     def inboxes(self) -> frozenset[str]:
         """All inboxes that questions of this tenant may go to."""
         return frozenset({self.freshchat.inbox, *(r.inbox for r in self.route if r.inbox)})
+
+
+def rates(tenants: Sequence[Tenant], default: float | None) -> dict[str, float]:
+    """Give the budgets, messages per second, of the tenants that have one."""
+    return {tenant.id: rate for tenant in tenants if (rate := tenant.rate or default)}
 
 
 class _TenantsFile(_Part):
@@ -139,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, a number of 5000 digits
         raise Misconfigured(f"{path}: not TOML: {error}") from None
 
 
@@ -168,3 +176,18 @@ async def resolve(value: SecretStr | None, secrets: SecretSource) -> tuple[str, 
         elif part:
             found.append(part)
     return tuple(found)
+
+
+async def newest(value: SecretStr | None, secrets: SecretSource) -> str:
+    """Give the newest value of a secret field that holds one value, read at each use; empty if there is none.
+
+    Raises Unavailable, or Forbidden when the secret is there but cannot be opened: deliveries then wait for it.
+    """
+    text = value.get_secret_value() if value else ""
+    if not text.strip().startswith(SECRET_PREFIX):
+        return text
+    try:
+        values = await secrets.get(text.strip().removeprefix(SECRET_PREFIX))
+    except Misconfigured:
+        raise Forbidden("a secret cannot be opened", code="secret_unreadable", component="secrets") from None
+    return values[0] if values else ""

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -119,3 +120,8 @@ def read_stored(body: bytes) -> dict[str, Any]:
     """Parse a body that a door has checked and stored."""
     parsed: dict[str, Any] = parse_json(body)
     return parsed
+
+
+def when(seconds: float) -> str:
+    """Write epoch seconds as UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,6 +15,9 @@ from bridge.errors import Rejected, Unavailable
 from bridge.events import Event, Ignored
 from bridge.journal import Journal
 from bridge.links import refresh
+from bridge.notes import AgentNotes
+from bridge.notices import NOTICE, Addressee, awaited
+from bridge.people import People
 from bridge.ports import (
     Attempt,
     ConversationClosed,
@@ -23,7 +26,6 @@ from bridge.ports import (
     Helpdesk,
     Link,
     NewConversation,
-    Person,
     Sent,
     Thread,
     ThreadMap,
@@ -34,7 +36,6 @@ from bridge.tenants import Tenant, choose_route
 from bridge.text import FRESHCHAT, read_stored, split
 
 CLAIM_SECONDS = 60.0
-PERSON_PROPERTIES = ("title", "department")
 
 Translate = Callable[[dict[str, Any]], Event | Ignored]
 Say = Callable[..., str]
@@ -67,26 +68,53 @@ class ToFreshchat:
     ) -> None:
         """`own_account` tells whether an Entra object id is the account that answers through Graph."""
         self._translate, self._desks, self._threads = translate, desks, threads
-        self._directory, self._own_account, self._say = directory, own_account, say
+        self._own_account, self._say = own_account, say
         self._clock, self._telemetry = clock, telemetry
         self._journal = Journal(threads, clock)
+        self._people = People(threads, directory, say)
+        self._notes = AgentNotes(self._journal, say)
 
     async def __call__(self, delivery: Delivery) -> Outcome:
-        """Deliver one activity; raises BridgeError."""
+        """Deliver one activity, or a notice for an agent; raises BridgeError."""
+        if delivery.envelope.kind == NOTICE:
+            desk = self._desk(delivery.envelope.tenant)
+            return await self._notes.post(desk.helpdesk, delivery.envelope)
+        question = await self._question(delivery)
+        if isinstance(question, Ignored):
+            return question
+        event, desk, link = question
+        sent = await self._send(event, desk, link, split(self._text(event), FRESHCHAT))
+        return Done({"conversation": sent.conversation_id, "message": sent.id})
+
+    async def addressee(self, delivery: Delivery) -> Addressee | None:
+        """Tell where the person who asked learns that it did not arrive; None if it would not have been carried."""
+        question = await self._question(delivery)
+        if isinstance(question, Ignored) or not awaited(question[0]):
+            return None
+        event, _, link = question
+        locale, session = event.sender.locale, event.thread_key or ""
+        if link is not None:  # behind the answers of this conversation
+            locale, session = locale or link.locale, ids.conversation_key(event.tenant_id, link.conversation_id)
+        return Addressee(session=session, locale=locale, place=event.place)
+
+    async def _question(self, delivery: Delivery) -> tuple[Event, Desk, Link | None] | Ignored:
+        """Read what is to be carried, and find the conversation that is open in its thread."""
         event = self._translate(read_stored(delivery.envelope.body))
         if isinstance(event, Ignored):
             return event
         event = replace(event, trace=delivery.envelope.trace)
-        desk = self._desks.get(event.tenant_id)
-        if desk is None:
-            raise Rejected("no such tenant", code="unknown_tenant", component="to-freshchat")
+        desk = self._desk(event.tenant_id)
         if await self._is_ours(event):
             return Ignored("own_message")
         link = await self._open_link(event)
-        if reason := _starts_nothing(event, desk, link):
-            return Ignored(reason)
-        sent = await self._send(event, desk, link, split(self._text(event), FRESHCHAT))
-        return Done({"conversation": sent.conversation_id, "message": sent.id})
+        reason = _starts_nothing(event, desk, link)
+        return Ignored(reason) if reason else (event, desk, link)
+
+    def _desk(self, tenant: str) -> Desk:
+        desk = self._desks.get(tenant)
+        if desk is None:
+            raise Rejected("no such tenant", code="unknown_tenant", component="to-freshchat")
+        return desk
 
     async def _is_ours(self, event: Event) -> bool:
         """Drop what the bridge itself posted to Teams: by sender, and by id (the webhook can beat the answer)."""
@@ -174,7 +202,7 @@ class ToFreshchat:
         route = choose_route(desk.tenant, place)
         new = NewConversation(
             inbox_id=route.inbox or "",
-            user_id=await self._user(event, desk),
+            user_id=await self._people.user(event, desk.helpdesk),
             text=text,
             group_id=route.group,
             properties=_properties(route.tags, route.attributes),
@@ -182,7 +210,7 @@ class ToFreshchat:
         try:
             sent = await self._create(event, desk, new, number)
         except Rejected:
-            user = await self._user(event, desk, again=True)
+            user = await self._people.user(event, desk.helpdesk, again=True)
             if user == new.user_id:
                 raise
             new = replace(new, user_id=user)  # agents can delete a user that we remember
@@ -228,26 +256,6 @@ class ToFreshchat:
             self._telemetry.error("properties_refused", code=error.code, properties=sorted(new.properties))
             return await helpdesk.open_conversation(replace(new, properties={}))
 
-    async def _user(self, event: Event, desk: Desk, *, again: bool = False) -> str:
-        user_hash = event.user_hash or ""
-        known = None if again else await self._threads.fact(event.tenant_id, "person", user_hash)
-        if known is not None:
-            return known["user"]
-        user = await desk.helpdesk.ensure_user(await self._person(event, user_hash))
-        await self._threads.learn(event.tenant_id, "person", user_hash, {"user": user}, None)
-        return user
-
-    async def _person(self, event: Event, user_hash: str) -> Person:
-        sender, place = event.sender, event.place
-        found = await self._directory.person(place, sender.id) if place else None
-        known = found or {}
-        return Person(
-            reference_id=ids.reference_id(user_hash),
-            name=known.get("name") or sender.name or self._say("someone", sender.locale),
-            mail=known.get("mail"),
-            properties={name: known[name] for name in PERSON_PROPERTIES if name in known},
-        )
-
     def _text(self, event: Event) -> str:
         """Give the text as the agent reads it: edits and deletes say so. The same at every try of a delivery."""
         if event.kind == "delete":
@@ -258,8 +266,7 @@ class ToFreshchat:
         """Tell whether the speaker must be named, because the conversation is not known to be the speaker's own."""
         if event.place is None or event.place.scope == "personal":
             return False
-        known = await self._threads.fact(event.tenant_id, "person", event.user_hash or "")
-        return known is None or known["user"] != link.freshchat_user_id
+        return await self._people.known(event) != link.freshchat_user_id
 
     def _shown(self, event: Event, target: Target, piece: str) -> str:
         """Name the speaker in front. Comes after splitting: the cuts must be the same at every try."""

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from bridge import ids
 from bridge.delivery import Done, Outcome
 from bridge.errors import Forbidden, NotLinked, Rejected
 from bridge.events import Event, Ignored, Place
-from bridge.journal import Journal
+from bridge.journal import Cause, Journal
 from bridge.links import refresh
-from bridge.ports import Attempt, Delivery, Directory, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
+from bridge.notices import NOTICE, Addressee, Notice, awaited
+from bridge.ports import Attempt, Delivery, Directory, Envelope, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
 from bridge.telemetry import Telemetry
 from bridge.text import TEAMS, read_stored, split
 
-LINK_PATIENCE = 60.0
-"""Seconds to wait for the link of a conversation in one of our inboxes before it is taken for somebody else's."""
+LINK_PATIENCE = 5.0
+"""Seconds to wait for the link of a conversation in one of our inboxes before Freshchat is asked whose it is."""
+
+LATE = 120.0
+"""Seconds after which an answer tells when it was written: newer ones may stand above it already."""
 
 Via = Literal["graph", "bot"]
 Translate = Callable[[dict[str, Any], str], Event | Ignored]
@@ -47,6 +52,10 @@ class Transports:
             return ("graph",) if place.scope == "channel" else ("graph", "bot")
         return ("graph", "bot") if place.scope == "channel" and await self.graph_ready() else ("bot",)
 
+    async def ping(self) -> None:
+        """Raise if the transport that keeps answers flowing cannot be used now."""
+        await self.by_name["graph" if self.setting == "graph" else "bot"].ping()
+
 
 class ToTeams:
     """The handler of the direction `to-teams`."""
@@ -65,35 +74,70 @@ class ToTeams:
         telemetry: Telemetry,
     ) -> None:
         self._translate, self._helpdesks, self._inboxes = translate, helpdesks, inboxes
-        self._threads, self._transports, self._directory = threads, transports, directory
+        self._threads, self.transports, self._directory = threads, transports, directory
         self._say, self._clock, self._telemetry = say, clock, telemetry
         self._journal = Journal(threads, clock)
 
     async def __call__(self, delivery: Delivery) -> Outcome:
-        """Deliver one webhook; raises BridgeError."""
+        """Deliver one webhook, or a notice for whoever asked; raises BridgeError."""
+        if delivery.envelope.kind == NOTICE:
+            return await self._notify(delivery.envelope)
+        event = await self._event(delivery)
+        if isinstance(event, Ignored):
+            return event
+        link = await self._link(event, delivery)
+        if isinstance(link, Ignored):
+            return link
+        link = await refresh(self._threads, link, link, self._clock())
+        if event.kind == "status":
+            return await self._status(event, link)
+        return await self._answer(event, link)
+
+    async def addressee(self, delivery: Delivery) -> Addressee | None:
+        """Tell where the agent learns that an answer did not arrive; None if it would not have been carried.
+
+        An agent answers in the language of the question, and so reads it.
+        """
+        event = await self._event(delivery)
+        if isinstance(event, Ignored) or not awaited(event):
+            return None
+        conversation = event.conversation_id or ""
+        try:
+            link = await self._link(event, delivery)
+        except NotLinked:  # the question itself did not get through
+            session = ids.conversation_key(event.tenant_id, conversation)
+            return Addressee(session=session, locale=None, conversation_id=conversation)
+        if isinstance(link, Ignored):
+            return None
+        return Addressee(session=link.thread_key, locale=link.locale, conversation_id=conversation)
+
+    async def _event(self, delivery: Delivery) -> Event | Ignored:
+        """Read what is to be carried, and drop what is ours."""
         event = self._translate(read_stored(delivery.envelope.body), delivery.envelope.tenant)
         if isinstance(event, Ignored):
             return event
         event = replace(event, trace=delivery.envelope.trace)
         if event.tenant_id not in self._helpdesks:
             raise Rejected("no such tenant", code="unknown_tenant", component="to-teams")
-        conversation = event.conversation_id or ""
-        if await self._threads.origin(event.tenant_id, ids.sent_key(conversation, event.message_id)) is not None:
-            return Ignored("own_message")
-        link = await self._threads.by_conversation(event.tenant_id, conversation)
-        if link is None:
-            return self._unlinked(event, delivery)
-        link = await refresh(self._threads, link, link, self._clock())
-        if event.kind == "status":
-            return await self._status(event, link)
-        return await self._answer(event, link)
+        sent = ids.sent_key(event.conversation_id or "", event.message_id)
+        ours = await self._threads.origin(event.tenant_id, sent) is not None
+        return Ignored("own_message") if ours else event
 
-    def _unlinked(self, event: Event, delivery: Delivery) -> Outcome:
-        """Webhooks of all conversations of the account arrive; wait a little only where the link may be on its way."""
+    async def _link(self, event: Event, delivery: Delivery) -> Link | Ignored:
+        link = await self._threads.by_conversation(event.tenant_id, event.conversation_id or "")
+        return await self._unlinked(event, delivery) if link is None else link
+
+    async def _unlinked(self, event: Event, delivery: Delivery) -> Ignored:
+        """Webhooks of all conversations of the account arrive. For a moment the link may be on its way.
+
+        After that, what was asked in Teams waits on (its question may have to be delivered again first); everything
+        else was asked elsewhere.
+        """
         if event.inbox_id is not None and event.inbox_id not in self._inboxes[event.tenant_id]:
             return Ignored("other_inbox")
-        waited_since = delivery.first_failed_at
-        if waited_since is not None and self._clock() - waited_since > LINK_PATIENCE:
+        since, helpdesk = delivery.first_failed_at, self._helpdesks[event.tenant_id]
+        waited = since is not None and self._clock() - since > LINK_PATIENCE
+        if waited and not await helpdesk.is_from_teams(event.conversation_id or ""):
             return Ignored("not_linked")
         raise NotLinked("no Teams thread belongs to this conversation (yet)", code="not_linked", component="to-teams")
 
@@ -107,12 +151,12 @@ class ToTeams:
     async def _answer(self, event: Event, link: Link) -> Outcome:
         if not event.text.strip():
             return Ignored("empty")
-        author = await self._author(event, link)
-        place = await self._with_group_id(link)
-        pieces = split(event.text, TEAMS)
-        for number, text in enumerate(pieces):
-            reply = Reply(text=text, author=author if number == 0 else None)
-            sent = await self._post(event, place, reply, number)
+        first, *others = split(event.text, TEAMS)
+        replies = [Reply(text=first, author=await self._author(event, link), late=self._late(event, link))]
+        replies += [Reply(text=text) for text in others]
+        place, cause = await self._with_group_id(link.tenant_id, link.place), Cause.of(event)
+        for number, reply in enumerate(replies):
+            sent = await self._post(cause, place, reply, number)
         message = ids.parse_sent_key(sent)[1]
         return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
 
@@ -121,50 +165,78 @@ class ToTeams:
         name = await helpdesk.agent_name(event.sender.id) if event.sender.kind == "agent" else None
         return name or self._say("agent", link.locale)
 
-    async def _with_group_id(self, link: Link) -> Place:
-        """Fill in the team's Entra group id, which Graph needs and plain channel messages lack."""
-        place = link.place
-        if place.scope != "channel" or place.team_group_id or not place.team_id or self._transports.setting == "bot":
+    def _late(self, event: Event, link: Link) -> str | None:
+        """Say when an answer was written, if that is a while ago: a webhook was lost, or Teams was away."""
+        written = datetime.fromisoformat(event.timestamp)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        if (now - written).total_seconds() <= LATE:
+            return None
+        shape = "%H:%M UTC" if written.date() == now.date() else "%Y-%m-%d %H:%M UTC"
+        return self._say("late", link.locale, time=written.strftime(shape))
+
+    async def _notify(self, envelope: Envelope) -> Outcome:
+        notice = Notice.from_bytes(envelope.body)
+        if notice.place is None:
+            raise Rejected("a notice without a place", code="bad_notice", component="to-teams")
+        reply = Reply(text=notice.text(self._say, "question", envelope.trace))
+        tenant, key = ids.parse_dedupe_id(envelope.message_id)
+        place = await self._with_group_id(tenant, notice.place)
+        sent = await self._post(Cause(tenant, key, envelope.trace), place, reply, 0)
+        return Done({"message": ids.parse_sent_key(sent)[1]})
+
+    async def _with_group_id(self, tenant: str, place: Place) -> Place:
+        """Fill in the team's Entra group id, which Graph needs (to post, or to read back) and plain messages lack."""
+        if place.scope != "channel" or place.team_group_id or not place.team_id:
             return place
-        known = await self._threads.fact(link.tenant_id, "team", place.team_id)
+        known = await self._threads.fact(tenant, "team", place.team_id)
         group = known["group"] if known else await self._directory.team_group_id(place)
         if group and not known:
-            await self._threads.learn(link.tenant_id, "team", place.team_id, {"group": group}, None)
+            await self._threads.learn(tenant, "team", place.team_id, {"group": group}, None)
         return replace(place, team_group_id=group)
 
-    async def _post(self, event: Event, place: Place, reply: Reply, number: int) -> str:
+    async def _post(self, cause: Cause, place: Place, reply: Reply, number: int) -> str:
         """Post one piece; in `auto`, Graph's refusal of our sign-in falls back to the bot, with an alert."""
-        first, *others = await self._transports.choose(place)
+        first, *others = await self.transports.choose(place)
         try:
-            return await self._post_via(first, event, place, reply, number)
+            return await self._post_via(first, cause, place, reply, number)
         except Forbidden as error:
             if not others:
                 raise
-            self._telemetry.error("graph_refused", code=error.code, tenant=event.tenant_id)
-            return await self._post_via(others[0], event, place, reply, number)
+            self._telemetry.error("graph_refused", code=error.code, tenant=cause.tenant)
+            return await self._post_via(others[0], cause, place, reply, number)
 
-    async def _post_via(self, via: Via, event: Event, place: Place, reply: Reply, number: int) -> str:
+    async def _post_via(self, via: Via, cause: Cause, place: Place, reply: Reply, number: int) -> str:
         container = ids.split_conversation(place.conversation_id)[0]
+        noted = reply
 
         async def call() -> str:
-            return ids.sent_key(container, await self._transports.by_name[via].post(place, reply))
+            return ids.sent_key(container, await self.transports.by_name[via].post(place, noted))
 
         async def look_back(attempt: Attempt) -> Sequence[str] | None:
-            return await self._look_back(attempt, place, reply, container)
+            nonlocal noted
+            noted = _noted(reply, attempt)
+            return await self._look_back(attempt, place, noted, container)
 
-        step = ids.step_key(event.idempotency_key, f"reply.{number}")
-        note = {"via": via} | ({"author": reply.author} if reply.author else {})
-        return await self._journal.once(event.tenant_id, step, call, look_back, note, event.trace)
+        step = reply_step(cause.key, number)
+        heads = {"author": reply.author, "late": reply.late}
+        note = {"via": via} | {name: text for name, text in heads.items() if text}
+        return await self._journal.once(cause.tenant, step, call, look_back, note, cause.trace)
 
     async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
-        """Look where the earlier attempt posted, for what it posted: the agent's name may be known by now, or no more.
-
-        None when that transport cannot look, or may not any more.
-        """
-        reply = replace(reply, author=attempt.note.get("author", reply.author))
-        earlier = self._transports.by_name["graph" if attempt.note.get("via") == "graph" else "bot"]
+        """Look where the earlier attempt posted; None when that transport cannot look, or may not any more."""
+        earlier = self.transports.by_name["graph" if attempt.note.get("via") == "graph" else "bot"]
         try:
             found = await earlier.find(place, reply, attempt.started_at)
-        except Forbidden:
+        except (Forbidden, Rejected):  # refused: there, nothing can be read or have been posted
             return None
         return None if found is None else [ids.sent_key(container, message) for message in found]
+
+
+def reply_step(idempotency_key: str, number: int) -> str:
+    """Name the journal row of one piece of an answer."""
+    return ids.step_key(idempotency_key, f"reply.{number}")
+
+
+def _noted(reply: Reply, attempt: Attempt) -> Reply:
+    """Give the reply as the first try noted it: every try says the same, whatever is known of the agent by now."""
+    return replace(reply, author=attempt.note.get("author", reply.author), late=attempt.note.get("late"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from bridgectl import config, dlq, graph, serving, tenants
+from bridgectl import config, dlq, graph, keys, reconcile, secrets, serving, tenants, trace
 from bridgectl.demo import sandbox
+from bridgectl.doctor import doctor
 
 cli = typer.Typer(
     name="bridgectl",
@@ -19,8 +20,13 @@ cli.command()(serving.serve)
 cli.command()(serving.worker)
 cli.command()(sandbox)
 cli.command("config")(config.show_config)
+cli.command()(doctor)
+cli.command()(reconcile.reconcile)
+cli.command()(trace.trace)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(graph.cli, name="graph")
+cli.add_typer(keys.cli, name="keys")
+cli.add_typer(secrets.cli, name="secrets")
 cli.add_typer(tenants.cli, name="tenants")
 
 if __name__ == "__main__":

@@ -11,16 +11,16 @@ import typer
 from adapters.http import session as http_session
 from adapters.stores import open_ports
 from adapters.teams.sign_in import GraphSignIn
+from adapters.upstreams import graph_sign_in
 from bridge.settings import load
-from bridgectl.output import FOUND, run, show_json, when
+from bridge.text import when
+from bridgectl.output import FOUND, run, show_json
 
 cli = typer.Typer(no_args_is_help=True, help="The account that answers in channels through Graph.")
 
 
 @asynccontextmanager
 async def _sign_in() -> AsyncIterator[GraphSignIn]:
-    from app import graph_sign_in  # noqa: PLC0415 - loads the bots' SDK, which the other commands do not need
-
     settings = load()
     settings.require_bot()
     async with open_ports(settings) as ports, http_session() as session:

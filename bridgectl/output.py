@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -51,15 +50,14 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
     else:
         table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*(str(row.get(column, "")) for column in columns))
+            table.add_row(*(_cell(row.get(column)) for column in columns))
         Console(width=None if sys.stdout.isatty() else PIPED).print(table)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def show_json(value: Any) -> None:
     """Print JSON, readable and without escapes for Korean."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def when(seconds: float) -> str:
-    """Write epoch seconds as UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.freshchat.accounts import load_keys, read_material
 from adapters.freshchat.signature import Verifier
 from adapters.stores import open_ports
 from bridge.errors import Misconfigured
@@ -38,7 +39,8 @@ async def _row(tenant: Tenant, secrets: SecretSource) -> dict[str, Any]:
     problems: list[str] = []
     key_ids: tuple[str, ...] = ()
     try:
-        key_ids = Verifier(account.webhook_scheme, await resolve(account.webhook_keys, secrets)).key_ids
+        keys = load_keys(tenant, await read_material(tenant, secrets)).live
+        key_ids = Verifier.of(keys).key_ids
     except Misconfigured as error:
         problems.append(str(error))
     if not await resolve(account.api_key, secrets):

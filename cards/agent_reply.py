@@ -13,7 +13,8 @@ def render(reply: Reply) -> str:
     Everything the agent wrote is escaped: it can hold no markup, and `<at>` in it mentions nobody.
     """
     author = f"<p><strong>{html.escape(reply.author)}</strong></p>" if reply.author else ""
-    return f"{author}<p>{_lines(reply.text)}</p>"
+    late = f"<p><em>{html.escape(reply.late)}</em></p>" if reply.late else ""
+    return f"{author}{late}<p>{_lines(reply.text)}</p>"
 
 
 def _lines(text: str) -> str:

@@ -6,6 +6,18 @@ from collections.abc import Mapping
 
 TEXTS: Mapping[str, Mapping[str, str]] = {
     "agent": {"en": "Agent", "ko": "상담원"},
+    "answer_failed": {
+        "en": "This answer could not be shown in Teams: {reason}. The person who asked has not read it. Please reach "
+        "them another way, or give your administrator the reference {reference}.",
+        "ko": "이 답변을 Teams에 표시할 수 없습니다: {reason}. 질문한 사람은 답변을 읽지 못했습니다. 다른 방법으로 "
+        "연락하거나 관리자에게 참조 번호 {reference}를 알려 주세요.",
+    },
+    "answer_kept": {
+        "en": "This answer could not be shown in Teams yet: {reason}. We keep trying, so please do not send it again. "
+        "Reference {reference}.",
+        "ko": "이 답변을 아직 Teams에 표시하지 못했습니다: {reason}. 계속 시도하고 있으므로 다시 보내지 마세요. "
+        "참조 번호 {reference}.",
+    },
     "button_unknown": {
         "en": "This button is no longer available.",
         "ko": "이 버튼은 더 이상 사용할 수 없습니다.",
@@ -15,6 +27,23 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "(A message was deleted in Teams.)",
         "ko": "(Teams에서 메시지가 삭제되었습니다.)",
     },
+    "late": {"en": "Written at {time}, delivered late", "ko": "{time}에 작성된 답변이 늦게 전달되었습니다"},
+    "question_failed": {
+        "en": "Your message has not reached the support team (reference {reference}). Please send it again later, or "
+        "tell your support desk the reference.",
+        "ko": "메시지가 지원팀에 전달되지 않았습니다(참조 번호 {reference}). 나중에 다시 보내거나 지원 데스크에 참조 "
+        "번호를 알려 주세요.",
+    },
+    "question_kept": {
+        "en": "Your message has not reached the support team yet (reference {reference}). We keep trying, so you need "
+        "not send it again. If nobody answers, tell your support desk the reference.",
+        "ko": "메시지가 아직 지원팀에 전달되지 않았습니다(참조 번호 {reference}). 계속 시도하고 있으므로 다시 보내지 "
+        "않아도 됩니다. 답변이 없으면 지원 데스크에 참조 번호를 알려 주세요.",
+    },
+    "reason_internal": {"en": "an error in the bridge", "ko": "브리지 내부 오류"},
+    "reason_not_linked": {"en": "its Teams thread is not known", "ko": "연결된 Teams 대화를 알 수 없음"},
+    "reason_refused": {"en": "Teams refused it", "ko": "Teams에서 거부함"},
+    "reason_unavailable": {"en": "Teams cannot be reached", "ko": "Teams에 연결할 수 없음"},
     "speaker": {"en": "{name}: {text}", "ko": "{name}: {text}"},
     "someone": {"en": "A Teams user", "ko": "Teams 사용자"},
 }

@@ -98,7 +98,7 @@ class Sandbox:
     def config(self) -> JsonObject:
         """GET /_sandbox/config."""
         world, settings = self.world, self.settings
-        return describe(world, self.url, self.service_url, self.api_key, self.webhooks, settings.bridge)
+        return describe(world, self.url, self.service_url, self.api_key, self.entra, self.webhooks, settings.bridge)
 
     async def start(self) -> Self:
         """Listen; port 0 picks a free one."""

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from sandbox.ids import Ids
 from sandbox.settings import Settings
+from sandbox.sign_in import SignIns
 from sandbox.tokens import CONNECTOR, GRAPH, AccessTokens
 from sandbox.wire import JsonObject, Refusal, answer, origin_of
 from sandbox.world import World
@@ -63,11 +64,14 @@ class Entra:
         self._settings = settings
         self._ids = ids
         self._access = access
+        self.bot_secret = world.app_password
         self._codes: OrderedDict[str, DeviceCode] = OrderedDict()
         self._refresh: OrderedDict[str, RefreshToken] = OrderedDict()
+        self.sign_ins = SignIns(world, access)
         self._grants = {
             "client_credentials": self._client_credentials,
             "refresh_token": self._refresh_token,
+            "authorization_code": self._authorization_code,
             DEVICE_GRANT: self._device_code,
             # the older name, which some clients still send
             "device_code": self._device_code,
@@ -79,6 +83,7 @@ class Entra:
             web.post("/entra/{tenant}/oauth2/v2.0/devicecode", self.device_authorization),
             web.get("/entra/device", self.device_page),
             web.post("/entra/device", self.approve_device),
+            *self.sign_ins.routes(),
         ]
 
     async def token(self, request: web.Request) -> web.Response:
@@ -135,6 +140,11 @@ class Entra:
         self._access.revoke()
         return ended
 
+    def new_bot_secret(self) -> str:
+        """Give the bot's registration a new client secret; the old one is gone, tokens got with it live on."""
+        self.bot_secret = f"sandbox.{secrets.token_urlsafe(30)}"
+        return self.bot_secret
+
     def _client_credentials(self, form: Mapping[str, str]) -> JsonObject:
         client_id = self._known_client(form)
         self._check_secret(form, required=True)
@@ -144,6 +154,11 @@ class Entra:
         seconds = self._settings.access_token_seconds
         token = self._access.for_app(audience, client_id, APP_ROLES if audience == GRAPH else [], seconds)
         return _token_answer(token, seconds)
+
+    def _authorization_code(self, form: Mapping[str, str]) -> JsonObject:
+        client_id = self._known_client(form)
+        self._check_secret(form, required=client_id == self._world.app_id)
+        return self.sign_ins.redeem(client_id, form)
 
     def _device_code(self, form: Mapping[str, str]) -> JsonObject:
         client_id = self._known_client(form)
@@ -207,7 +222,7 @@ class Entra:
             return
         if secret is None:
             raise _refuse(401, "invalid_client", "AADSTS7000218: the request must contain a client secret.")
-        if form.get("client_id") != self._world.app_id or secret != self._world.app_password:
+        if form.get("client_id") != self._world.app_id or secret != self.bot_secret:
             raise _refuse(401, "invalid_client", "AADSTS7000215: the client secret is not valid.")
 
 

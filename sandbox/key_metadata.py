@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sandbox.tokens import BOT_ISSUER, AccessTokens, BotTokens
+from sandbox.tokens import BOT_ISSUER, AccessTokens, BotTokens, v2_issuer
 from sandbox.wire import answer, origin_of
 from sandbox.world import World
 
@@ -41,7 +41,7 @@ class KeyMetadata:
         base = f"{origin_of(request)}/entra/{self._world.tenant}"
         return answer(
             {
-                "issuer": f"https://sts.windows.net/{self._world.tenant}/",
+                "issuer": v2_issuer(self._world.tenant),
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
                 "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",

@@ -10,7 +10,7 @@ class Settings:
     """The switches of POST /_sandbox/settings."""
 
     bridge: str = "http://127.0.0.1:3978"
-    #: Graph 1 request/s per channel or chat, connector 7 sends/s per thread.
+    #: The published limits: Graph 1 request/s per channel or chat, connector 7 sends/s per conversation, and so on.
     enforce_limits: bool = False
     #: Messages posted through the Freshchat API come back as webhooks.
     echo_user_messages: bool = True

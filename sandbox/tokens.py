@@ -8,7 +8,7 @@ import jwt
 
 from sandbox.keys import SigningKey
 from sandbox.wire import JsonObject
-from sandbox.world import World
+from sandbox.world import Person, World
 
 BOT_ISSUER = "https://api.botframework.com"
 CONNECTOR = "https://api.botframework.com"
@@ -81,6 +81,11 @@ class BotTokens:
         return self._foreign_key
 
 
+def v2_issuer(tenant: str) -> str:
+    """Who issues a tenant's id tokens, whichever of its addresses gave them."""
+    return f"https://login.microsoftonline.com/{tenant}/v2.0"
+
+
 class TokenError(Exception):
     """A bearer token is missing or not good here; the text says why."""
 
@@ -120,11 +125,19 @@ class AccessTokens:
         person = {"oid": user.aad_id, "sub": user.aad_id, "name": user.name, "upn": user.upn, "idtyp": "user"}
         return self._issue(GRAPH, app_id, seconds, {**person, "scp": " ".join(scopes), "ses": self.session})
 
-    def id_token(self, client_id: str) -> str:
-        """Who signed in, for clients that asked for openid."""
-        user = self._world.service_account
-        claims = {"aud": client_id, "oid": user.aad_id, "sub": user.aad_id, "preferred_username": user.upn}
-        return self.key.token({**self._common(3600), **claims, "name": user.name, "ver": "2.0"})
+    def id_token(self, client_id: str, user: Person | None = None, wish: JsonObject | None = None) -> str:
+        """Who signed in, for clients that asked for openid; the service account unless another person is named.
+
+        A wish replaces claims, or omits those named in `omit`; `key: other` signs with an unpublished key.
+        """
+        user, wish = user or self._world.service_account, wish or {}
+        person = {"oid": user.aad_id, "sub": user.aad_id, "preferred_username": user.upn, "name": user.name}
+        claims = {**self._common(3600), "iss": v2_issuer(self._world.tenant), "aud": client_id, **person, "ver": "2.0"}
+        claims.update({name: value for name, value in wish.items() if name not in _INSTRUCTIONS})
+        for name in wish.get("omit") or ():
+            claims.pop(name, None)
+        key = SigningKey() if wish.get("key") == "other" else self.key
+        return key.token(claims, wish.get("kid") or self.key.kid, str(wish.get("alg") or "RS256"))
 
     def check(self, authorization: str | None, audiences: tuple[str, ...]) -> Caller:
         """The caller behind an Authorization header; TokenError when it is not good for these audiences."""

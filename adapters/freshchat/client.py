@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
+from adapters.freshchat import shapes
 from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, unclear
 from adapters.http import HostRule
 from adapters.pace import Once, Pace
 from bridge.errors import Forbidden, Rejected, Unavailable
-from bridge.ports import ConversationClosed, NewConversation, Person, Sent
+from bridge.ids import is_reference
+from bridge.ports import ConversationClosed, NewConversation, Person, ReadBack, Said, Sent
 
 OVERLAP = 60.0
 """Seconds read back before the moment in question: `from_time` may exclude, and clocks differ."""
 NAME_SECONDS, NO_NAME_SECONDS = 1800.0, 60.0
 MAX_NAMES = 2000
+MAX_FOREIGN = 5000
+"""Conversations remembered to be of other widgets: an agent's next words there cost no look-up."""
 LOOKUP_TIMEOUT = 5.0
 AT_ONCE = 8
 """Conversations read at the same time when looking for one that may have been opened."""
@@ -43,6 +47,7 @@ class FreshchatHelpdesk:
         self._clock = clock
         self._names: dict[str, tuple[float, str | None]] = {}
         self._naming: Once[str | None] = Once()
+        self._foreign: dict[str, None] = {}
         self._users: Once[str] = Once()
 
     # --- users
@@ -56,7 +61,7 @@ class FreshchatHelpdesk:
         if found is not None:
             return found
         try:
-            return _id(await self._rest.post("users", _new_user(person)), "id")
+            return shapes.id_of(await self._rest.post("users", shapes.new_user(person)), "id")
         except Rejected as refused:
             if refused.code != "freshchat_409":  # somebody else created it meanwhile
                 raise
@@ -68,7 +73,7 @@ class FreshchatHelpdesk:
     async def _find_user(self, reference_id: str) -> str | None:
         """Look a user up; the filter can return rows that do not match, seen on live accounts."""
         answer = await self._rest.get("users", {"reference_id": reference_id, "items_per_page": "50"})
-        for user in _rows(answer, "users"):
+        for user in shapes.rows_of(answer, "users"):
             if user.get("reference_id") == reference_id and isinstance(user.get("id"), str):
                 return str(user["id"])
         return None
@@ -80,27 +85,27 @@ class FreshchatHelpdesk:
         body: dict[str, Any] = {
             "channel_id": new.inbox_id,
             "users": [{"id": new.user_id}],
-            "messages": [_message(new.text, "user", new.user_id)],
+            "messages": [shapes.new_message(new.text, "user", new.user_id)],
             "status": "new",
             "properties": dict(new.properties),  # an object here, though an array of pairs for users
         }
         if new.group_id:
             body["assigned_group_id"] = new.group_id
         answer = await self._rest.post("conversations", body)
-        conversation_id = _id(answer, "conversation_id")
-        messages = _rows(answer, "messages")
+        conversation_id = shapes.id_of(answer, "conversation_id")
+        messages = shapes.rows_of(answer, "messages")
         if not messages:
             raise unclear()
-        return _sent(messages[0], conversation_id)
+        return shapes.sent_of(messages[0], conversation_id)
 
     async def post_message(self, conversation_id: str, user_id: str, text: str) -> Sent:
         """Append a message as the user. Raises ConversationClosed when a new conversation is needed.
 
         Also where the conversation is gone (404): its thread must not collect dead letters for ever.
         """
-        body = {**_message(text, "user", user_id), "user_id": user_id}
+        body = {**shapes.new_message(text, "user", user_id), "user_id": user_id}
         try:
-            return _sent(await self._rest.post(_messages(conversation_id), body), conversation_id)
+            return shapes.sent_of(await self._rest.post(shapes.messages_path(conversation_id), body), conversation_id)
         except Rejected as refused:
             if refused.code != "freshchat_404":
                 raise
@@ -108,9 +113,9 @@ class FreshchatHelpdesk:
 
     async def post_note(self, conversation_id: str, text: str) -> Sent:
         """Append a private note that only agents see, as the account's bot (which has no actor id)."""
-        body = {**_message(text, "bot", None), "message_type": "private"}
+        body = {**shapes.new_message(text, "bot", None), "message_type": "private"}
         try:
-            return _sent(await self._rest.post(_messages(conversation_id), body), conversation_id)
+            return shapes.sent_of(await self._rest.post(shapes.messages_path(conversation_id), body), conversation_id)
         except ConversationClosed:
             raise Rejected("400, the conversation takes no notes", code="freshchat_400", component=COMPONENT) from None
 
@@ -118,16 +123,24 @@ class FreshchatHelpdesk:
 
     async def find_message(self, conversation_id: str, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: the user's messages with exactly this text since then, oldest first."""
-        wanted = _normal(text)
+        return await self._find(conversation_id, lambda message: shapes.is_from(message, user_id), text, since)
+
+    async def find_note(self, conversation_id: str, text: str, since: float) -> Sequence[Sent]:
+        """Read back: private notes with exactly this text since then, oldest first."""
+        return await self._find(conversation_id, lambda message: message.get("message_type") == "private", text, since)
+
+    async def _find(
+        self, conversation_id: str, fits: Callable[[dict[str, Any]], bool], text: str, since: float
+    ) -> Sequence[Sent]:
         return [
             Sent(id=message["id"], conversation_id=conversation_id)
             for message in await self._messages_since(conversation_id, since)
-            if _is_from(message, user_id) and _normal(_text(message)) == wanted
+            if fits(message) and shapes.says(message, text)
         ]
 
     async def find_conversation(self, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: conversations of the user opened since then whose first message has this text."""
-        rows = _rows(await self._rest.get(f"users/{quote(user_id, safe='')}/conversations"), "conversations")
+        rows = shapes.rows_of(await self._rest.get(f"users/{quote(user_id, safe='')}/conversations"), "conversations")
         ids = list(dict.fromkeys(str(row["id"]) for row in rows if isinstance(row.get("id"), str)))
         found: list[tuple[float, Sent]] = []
         for start in range(0, len(ids), AT_ONCE):
@@ -149,22 +162,53 @@ class FreshchatHelpdesk:
         if created is not None and created < since - OVERLAP:
             return None
         said = [m for m in await self._messages_since(conversation_id, since) if m.get("actor_type") == "user"]
-        if not said or not _is_from(said[0], user_id) or _normal(_text(said[0])) != _normal(text):
+        if not said or not shapes.is_from(said[0], user_id) or not shapes.says(said[0], text):
             return None
         return created or since, Sent(id=said[0]["id"], conversation_id=conversation_id)
+
+    async def read_back(self, conversation_id: str, since: float) -> ReadBack:
+        """Read what was said in a conversation since then, by whomever, and whether it is resolved."""
+        messages = await self._messages_since(conversation_id, since)
+        conversation = await self._rest.get(f"conversations/{quote(conversation_id, safe='')}")
+        known = conversation if isinstance(conversation, dict) else {}
+        return ReadBack(
+            said=[Said(shapes.as_webhook(one, conversation_id), shapes.time_of(one) or since) for one in messages],
+            status=shapes.status_of(known),
+            changed_at=epoch(known.get("updated_time")),
+        )
 
     async def _messages_since(self, conversation_id: str, since: float) -> list[dict[str, Any]]:
         """Read messages since then, oldest first and each once: the list comes newest first and shifts."""
         start = since - OVERLAP
         found: dict[str, dict[str, Any]] = {}
-        async for page in self._rest.pages(_messages(conversation_id), {"from_time": iso(start)}):
-            rows = [row for row in _rows(page, "messages") if isinstance(row.get("id"), str)]
+        async for page in self._rest.pages(shapes.messages_path(conversation_id), {"from_time": iso(start)}):
+            rows = [row for row in shapes.rows_of(page, "messages") if isinstance(row.get("id"), str)]
             new = [row for row in rows if row["id"] not in found]
             found.update((row["id"], row) for row in new)
-            if not new or (_time(rows[-1]) or start) < start:
+            if not new or (shapes.time_of(rows[-1]) or start) < start:
                 break
-        fresh = (m for m in found.values() if (_time(m) or start) >= start)
-        return sorted(fresh, key=lambda m: (_time(m) or start, m["id"]))
+        # the list comes newest first: of one millisecond, what was listed last was said first
+        fresh = [m for m in reversed(found.values()) if (shapes.time_of(m) or start) >= start]
+        return sorted(fresh, key=lambda m: shapes.time_of(m) or start)
+
+    async def is_from_teams(self, conversation_id: str) -> bool:
+        """Tell whether a conversation's user is one that `ensure_user` made; True where that cannot be told."""
+        if conversation_id in self._foreign:
+            return False
+        try:
+            conversation = await self._rest.get(f"conversations/{quote(conversation_id, safe='')}")
+            user = conversation.get("user_id") if isinstance(conversation, dict) else None
+            if not isinstance(user, str) or not user:
+                return True  # any field but the id may be missing (reference, section 4.2)
+            found = await self._rest.get(f"users/{quote(user, safe='')}")
+        except Rejected:
+            return False  # gone: nobody waits for it
+        ours = not isinstance(found, dict) or is_reference(found.get("reference_id"))
+        if not ours:
+            self._foreign[conversation_id] = None
+            while len(self._foreign) > MAX_FOREIGN:
+                del self._foreign[next(iter(self._foreign))]
+        return ours
 
     # --- the rest
 
@@ -178,7 +222,7 @@ class FreshchatHelpdesk:
     async def _look_up(self, agent_id: str) -> str | None:
         try:
             agent = await self._rest.get(f"agents/{quote(agent_id, safe='')}", timeout=LOOKUP_TIMEOUT)
-            name = _full_name(agent) if isinstance(agent, dict) else None
+            name = shapes.full_name(agent) if isinstance(agent, dict) else None
         except Exception:  # a name is never worth a failed delivery; the next look-up is a minute away
             name = None
         self._names.pop(agent_id, None)
@@ -187,6 +231,27 @@ class FreshchatHelpdesk:
         self._names[agent_id] = (self._clock() + (NAME_SECONDS if name else NO_NAME_SECONDS), name)
         return name
 
+    async def inboxes(self) -> Mapping[str, bool]:
+        """List the account's inboxes (channel ids), each with whether it is enabled; a disabled one takes nothing."""
+        return {row["id"]: row.get("enabled") is not False for row in await self._all("channels")}
+
+    async def groups(self) -> frozenset[str]:
+        """List the ids of the account's agent groups."""
+        return frozenset(row["id"] for row in await self._all("groups"))
+
+    async def _all(self, name: str) -> list[dict[str, Any]]:
+        """Read a list to its end: the last page by its own count, or the first that brings nothing new."""
+        found: dict[str, dict[str, Any]] = {}
+        async for page in self._rest.pages(name, {}):
+            new = {row["id"]: row for row in shapes.rows_of(page, name) if isinstance(row.get("id"), str)}
+            if not new.keys() - found.keys():
+                break
+            found |= new
+            paging = page.get("pagination")
+            if isinstance(paging, dict) and paging.get("current_page") == paging.get("total_pages"):
+                break
+        return list(found.values())
+
     async def ping(self) -> None:
         """Raise if the account cannot be used now: unreachable, token refused, or a host that is not the API."""
         answer = await self._rest.get("accounts/configuration", timeout=LOOKUP_TIMEOUT)
@@ -194,66 +259,3 @@ class FreshchatHelpdesk:
             raise Forbidden(
                 "no account configuration: is it the wrong host?", code="freshchat_wrong_host", component=COMPONENT
             )
-
-
-# --- shapes ---------------------------------------------------------------------------------------------------------
-
-
-def _new_user(person: Person) -> dict[str, Any]:
-    """Build a user; first and last name are shown joined, so that the name reads as it was given."""
-    first, _, last = " ".join(person.name.split()).partition(" ")
-    user = {"reference_id": person.reference_id, "first_name": first, "last_name": last, "email": person.mail}
-    body: dict[str, Any] = {name: value for name, value in user.items() if value}
-    if person.properties:
-        body["properties"] = [{"name": name, "value": value} for name, value in person.properties.items()]
-    return body
-
-
-def _message(text: str, actor_type: str, actor_id: str | None) -> dict[str, Any]:
-    message = {"message_parts": [{"text": {"content": text}}], "message_type": "normal", "actor_type": actor_type}
-    return message | ({"actor_id": actor_id} if actor_id else {})
-
-
-def _messages(conversation_id: str) -> str:
-    return f"conversations/{quote(conversation_id, safe='')}/messages"
-
-
-def _rows(answer: Any, name: str) -> list[dict[str, Any]]:
-    rows = answer.get(name) if isinstance(answer, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _id(answer: dict[str, Any], name: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        raise unclear()
-    return value
-
-
-def _sent(message: dict[str, Any], conversation_id: str) -> Sent:
-    """Read the message that was made; one can fail inside a 2xx."""
-    if str(message.get("status") or "").lower() == "failed" or message.get("error_message"):
-        raise Rejected("2xx, but the message failed", code="freshchat_failed", component=COMPONENT)
-    return Sent(id=_id(message, "id"), conversation_id=conversation_id)
-
-
-def _is_from(message: dict[str, Any], user_id: str) -> bool:
-    return message.get("actor_type") == "user" and message.get("actor_id") == user_id
-
-
-def _text(message: dict[str, Any]) -> str:
-    texts = (part.get("text") for part in _rows(message, "message_parts"))
-    return "\n".join(str(text.get("content") or "") for text in texts if isinstance(text, dict))
-
-
-def _normal(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-def _time(message: dict[str, Any]) -> float | None:
-    return epoch(message.get("created_time"))
-
-
-def _full_name(agent: dict[str, Any]) -> str | None:
-    parts = (agent.get("first_name"), agent.get("last_name"))
-    return " ".join(" ".join(part.split()) for part in parts if isinstance(part, str) and part.strip()) or None

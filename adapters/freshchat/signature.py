@@ -14,6 +14,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn, final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -119,6 +120,16 @@ def _children(value: object) -> list[object]:
 _Check = Callable[[bytes, bytes], bool]
 """(signature, raw body) -> is it ours"""
 
+
+@dataclass(frozen=True, slots=True)
+class WebhookKey:
+    """One key that a body may be signed with. `id` is a short fingerprint; it tells nothing that can be used."""
+
+    id: str
+    scheme: Scheme
+    check: _Check = field(repr=False)
+
+
 _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
 
@@ -167,19 +178,36 @@ def _hmac_check(text: str) -> tuple[str, _Check]:
 _SCHEMES: dict[str, Callable[[str], tuple[str, _Check]]] = {"rsa": _rsa_check, "hmac": _hmac_check}
 
 
+def load_key(scheme: Scheme, text: str) -> WebhookKey:
+    """Read a key; Misconfigured for an unknown scheme or a key that cannot be used, without quoting it."""
+    if scheme not in _SCHEMES:
+        raise Misconfigured("a webhook scheme is rsa or hmac")
+    key_id, check = _SCHEMES[scheme](text)
+    return WebhookKey(key_id, scheme, check)
+
+
+def _not_none(keys: Sequence[WebhookKey]) -> tuple[WebhookKey, ...]:
+    if not keys:
+        raise Misconfigured("no webhook key: without one nothing can be verified")
+    return tuple(keys)
+
+
 @final
 class Verifier:
     """Checks bodies against the live keys of one account; keys are loaded once, here."""
 
-    __slots__ = ("_checks",)
+    __slots__ = ("_keys",)
 
-    def __init__(self, scheme: Scheme, keys: Sequence[str]) -> None:
+    def __init__(self, scheme: Scheme, texts: Sequence[str]) -> None:
         """Misconfigured for an unknown scheme, no key at all, or a key that cannot be used."""
-        if scheme not in _SCHEMES:
-            raise Misconfigured("a webhook scheme is rsa or hmac")
-        if not keys:
-            raise Misconfigured("no webhook key: without one nothing can be verified")
-        self._checks = tuple(_SCHEMES[scheme](key) for key in keys)
+        self._keys = _not_none([load_key(scheme, text) for text in texts])
+
+    @classmethod
+    def of(cls, keys: Sequence[WebhookKey]) -> Verifier:
+        """Make one of keys that are loaded, to be tried in this order; Misconfigured if there is none."""
+        verifier = object.__new__(cls)
+        verifier._keys = _not_none(keys)
+        return verifier
 
     def __init_subclass__(cls) -> NoReturn:
         raise TypeError("a Verifier has no kinds")
@@ -187,7 +215,7 @@ class Verifier:
     @property
     def key_ids(self) -> tuple[str, ...]:
         """Short fingerprints of the live keys, in order; they tell nothing about a secret that can be used."""
-        return tuple(key_id for key_id, _ in self._checks)
+        return tuple(key.id for key in self._keys)
 
     def verify(self, raw: bytes, header: str | None) -> VerifiedBody:
         """Return the body as verified, else raise NotAuthentic. `raw` is the body exactly as received."""
@@ -197,7 +225,7 @@ class Verifier:
             signature = binascii.a2b_base64(header.strip(), strict_mode=True)
         except ValueError:
             raise NotAuthentic("the signature is not base64") from None
-        for key_id, check in self._checks:
-            if check(signature, raw):
-                return VerifiedBody(raw, key_id, _SEAL)
+        for key in self._keys:
+            if key.check(signature, raw):
+                return VerifiedBody(raw, key.id, _SEAL)
         raise NotAuthentic("signed with no live key")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from adapters.doors import expect
 from adapters.freshchat.signature import BadBody, NotAuthentic, VerifiedBody, Verifier
 from adapters.freshchat.translate import Keys, keys
 from bridge import ids
@@ -76,16 +78,21 @@ class FreshchatWebhook:
         resolve: Callable[[str | None], Account | None],
         intake: Intake,
         telemetry: Telemetry,
+        key_used: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`resolve` gives the account of a tenant, or for None the account of the only tenant."""
+        """`resolve` gives the account of a tenant, or for None the account of the only tenant.
+
+        `key_used(tenant, key id)` is told of each body that was verified; it must be quick.
+        """
         self._resolve, self._intake, self._telemetry = resolve, intake, telemetry
+        self._key_used = key_used or telemetry.key_used
 
     def routes(self) -> list[web.RouteDef]:
         """Give the two published routes; other methods are answered 405 by the router."""
         handler: Handler = self.handle
         return [
-            web.post("/freshchat/webhook", handler),
-            web.post("/freshchat/webhook/{tenant}/{token}", handler),
+            web.post("/freshchat/webhook", handler, expect_handler=expect),
+            web.post("/freshchat/webhook/{tenant}/{token}", handler, expect_handler=expect),
         ]
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -97,7 +104,6 @@ class FreshchatWebhook:
             outcome = await self._store(account, body)
         except _Refused as refused:
             return self._refuse(refused)
-        self._telemetry.key_used(account.tenant_id, body.key_id)
         return web.Response(body=_DONE[outcome], headers=_HEADERS)
 
     def _account(self, request: web.Request) -> Account:
@@ -115,10 +121,12 @@ class FreshchatWebhook:
 
     def _verified(self, account: Account, raw: bytes, request: web.Request) -> VerifiedBody:
         try:
-            return account.verifier.verify(raw, request.headers.get(SIGNATURE))
+            body = account.verifier.verify(raw, request.headers.get(SIGNATURE))
         except NotAuthentic:
             self._telemetry.warning("webhook_not_authentic", tenant=account.tenant_id, **_evidence(raw, request))
             raise _Refused(401, "signature") from None
+        self._key_used(account.tenant_id, body.key_id)
+        return body
 
     async def _store(self, account: Account, body: VerifiedBody) -> str:
         tenant, found = account.tenant_id, _keys(body, account.tenant_id)
@@ -196,6 +204,11 @@ def _evidence(raw: bytes, request: web.Request) -> dict[str, Any]:
         "length": len(raw),
         "sha256": hashlib.sha256(raw).hexdigest(),
         "ascii": raw.isascii(),
-        "version": request.headers.get("X-Freshchat-Payload-Version", "")[:20],
-        "retry": request.headers.get("X-Retry-Count", "")[:20],
+        "version": _word(request.headers.get("X-Freshchat-Payload-Version", "")),
+        "retry": _word(request.headers.get("X-Retry-Count", "")),
     }
+
+
+def _word(value: str) -> str:
+    """Give a header's value for the log if it is one short word: a stranger can write anything there."""
+    return value if re.fullmatch(r"[\w.-]{0,20}", value, re.ASCII) else "?"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from adapters.teams import limits
 from adapters.teams.reply_bot import Connector
 from bridge.events import Place
 from bridge.ids import split_conversation
@@ -52,7 +53,14 @@ class TeamsDirectory:
         try:
             async with asyncio.timeout(self._timeout):
                 parts = "/".join(quote(part, safe="") for part in path)
-                answer = await self._connector.call("GET", place.service_url, parts, timeout=self._timeout)
+                answer = await self._connector.call(
+                    "GET",
+                    place.service_url,
+                    parts,
+                    owner=parts,
+                    within=limits.roster(place.service_url, path[1]),
+                    timeout=self._timeout,
+                )
                 return answer.object()
         except Exception:
             return None

@@ -8,14 +8,19 @@ plus 10 ms where one is built per activity, plus token requests that block the l
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
+from adapters.buckets import Buckets, Limit
 from adapters.http import Answer, HostRule, call, retry_after
+from adapters.teams import limits
+from adapters.teams.graph_reader import GraphReader
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
 from bridge.ids import join_conversation
@@ -23,6 +28,8 @@ from bridge.ports import Reply
 
 COMPONENT = "connector"
 TIMEOUT = 20.0
+LOOK_SECONDS = 300.0
+"""How long an answer that may have been posted already waits for Graph to tell."""
 
 
 class Tokens(Protocol):
@@ -36,8 +43,15 @@ class Connector:
     """Calls the Bot connector of any region that the host rule allows, with the bot's token."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, tokens: Tokens, hosts: HostRule, *, clock: Callable[[], float]
+        self,
+        session: aiohttp.ClientSession,
+        tokens: Tokens,
+        hosts: HostRule,
+        *,
+        clock: Callable[[], float],
+        buckets: Buckets | None = None,
     ) -> None:
+        self._buckets = buckets or Buckets(COMPONENT, learn=True)
         self._session = session
         self._tokens = tokens
         self._hosts = hosts
@@ -50,16 +64,22 @@ class Connector:
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
+        owner: str,
+        within: Sequence[Limit],
         timeout: float = TIMEOUT,
     ) -> Answer:
-        """Call `path` (quoted) below a serviceUrl; a refused token is renewed once. Raises for all but 2xx."""
+        """Call `path` (quoted) below a serviceUrl; a refused token is renewed once. Raises for all but 2xx.
+
+        Throttled, with nothing sent, if it is not the owner's turn `within` the limits.
+        """
         url = self._url(service_url, path)
         for last in (False, True):
             token = await self._tokens.token()
             headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-            answer = await call(
-                self._session, method, url, component=COMPONENT, headers=headers, send=body, timeout=timeout
+            send = partial(
+                call, self._session, method, url, component=COMPONENT, headers=headers, send=body, timeout=timeout
             )
+            answer = await limits.within(self._buckets, owner, within, send, self._clock)
             if answer.ok:
                 return answer
             if answer.status == 401:
@@ -112,10 +132,19 @@ def _word(answer: Answer) -> str:
 class BotReplies:
     """Implements `bridge.ports.TeamsReplies`."""
 
-    def __init__(self, connector: Connector, render: Callable[[Reply], str]) -> None:
-        """`render` writes a reply as Teams' HTML subset."""
+    def __init__(
+        self,
+        connector: Connector,
+        render: Callable[[Reply], str],
+        *,
+        app_id: str = "",
+        reader: GraphReader | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`render` writes a reply as Teams' HTML subset; `reader` reads Graph with the app's own token."""
         self._connector = connector
         self._render = render
+        self._app_id, self._reader, self._clock = app_id, reader, clock
 
     async def post(self, place: Place, reply: Reply) -> str:
         """Post into the thread, as one message; return its id.
@@ -124,14 +153,28 @@ class BotReplies:
         posting again would show the answer twice.
         """
         activity = {"type": "message", "textFormat": "xml", "text": self._render(reply)}
-        path = f"conversations/{quote(_conversation(place), safe='')}/activities"
-        answer = await self._connector.call("POST", place.service_url, path, activity)
+        conversation, url = _conversation(place), place.service_url
+        path, within = f"conversations/{quote(conversation, safe='')}/activities", limits.sending(url, conversation)
+        answer = await self._connector.call("POST", url, path, activity, owner=conversation, within=within)
         message_id = answer.object().get("id")
         return message_id if isinstance(message_id, str) else ""
 
     async def find(self, place: Place, reply: Reply, since: float) -> Sequence[str] | None:
-        """Say that the connector cannot look."""
-        return None
+        """Read back through Graph, since the connector cannot: ids of the bot's messages that say this since then.
+
+        None in personal chats (they have no id in Graph), where the app package has no resource-specific permission
+        to read, and when Graph cannot be asked for `LOOK_SECONDS`.
+        """
+        if self._reader is None or place.scope == "personal":
+            return None
+        try:
+            return await self._reader.find(place, self._render(reply), self._app_id, since)
+        except (Rejected, Forbidden):
+            return None
+        except Unavailable as error:
+            if isinstance(error, Throttled) or self._clock() - since < LOOK_SECONDS:
+                raise
+            return None
 
     async def ping(self) -> None:
         """Raise if no token can be had."""

@@ -61,12 +61,13 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is stored; tokens stay out of its repr."""
+    """What is stored; tokens stay out of its repr. `scope` is what Entra granted, in its own words."""
 
     refresh_token: str = field(repr=False)
     access_token: str = field(repr=False)
     expires_at: float
     account: SignedIn
+    scope: str = ""
 
     def to_json(self) -> str:
         """Write the stored form."""
@@ -82,6 +83,7 @@ class Record:
                 access_token=str(value["access_token"]),
                 expires_at=float(value["expires_at"]),
                 account=SignedIn(**value["account"]),
+                scope=str(value.get("scope", "")),
             )
         except (KeyError, TypeError, RecursionError):
             raise ValueError("not a sign-in record") from None
@@ -100,11 +102,15 @@ class DeviceCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """For people: who is signed in, until when the present token lasts, and what is wrong if something is."""
+    """For people: who is signed in, until when the present token lasts, and what is wrong if something is.
+
+    `missing` are scopes that replies need and Entra did not grant.
+    """
 
     account: SignedIn | None = None
     expires_at: float | None = None
     problem: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 class GraphSignIn:
@@ -121,8 +127,12 @@ class GraphSignIn:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         scopes: tuple[str, ...] = SCOPES,
         resource: str = GRAPH,
+        count: Callable[[bool], None] = lambda given: None,
     ) -> None:
-        """`token_url` is the full token endpoint, and `resource` the Graph of that cloud."""
+        """`token_url` is the full token endpoint, and `resource` the Graph of that cloud.
+
+        `count` is told whether Entra gave a token when it was asked for one.
+        """
         self._session = session
         self._token_url = endpoint(token_url)
         self._device_url = self._token_url.with_name("devicecode")
@@ -130,6 +140,8 @@ class GraphSignIn:
         self._secrets = secrets
         self._clock = clock
         self._sleep = sleep
+        self._count = count
+        self._needed = scopes
         self._scope = " ".join([*(f"{resource}/{scope}" for scope in scopes), *SIGN_IN_SCOPES])
         self._record: Record | None = None
         self._refused = ""
@@ -221,7 +233,12 @@ class GraphSignIn:
         except BridgeError as error:
             stored = self._record
             return Status(account=stored.account if stored else None, problem=error.code)
-        return Status(account=record.account, expires_at=record.expires_at)
+        return Status(account=record.account, expires_at=record.expires_at, missing=self._missing(record.scope))
+
+    def _missing(self, granted: str) -> tuple[str, ...]:
+        """Compare; a token answer without `scope` granted what was asked for (RFC 6749, 5.1)."""
+        names = {word.rsplit("/", 1)[-1].lower() for word in granted.split()}
+        return tuple(scope for scope in self._needed if names and scope.lower() not in names)
 
     async def _valid(self) -> Record:
         record = self._record
@@ -281,7 +298,13 @@ class GraphSignIn:
             "refresh_token": record.refresh_token,
             "scope": self._scope,
         }
-        return await ask(self._session, self._token_url, form)
+        try:
+            answer = await ask(self._session, self._token_url, form)
+        except BridgeError:
+            self._count(False)
+            raise
+        self._count(answer.ok)
+        return answer
 
     def _granted(self, answer: Answer, before: Record | None) -> Record:
         token, seconds = granted(answer)
@@ -290,8 +313,13 @@ class GraphSignIn:
         account = _account(body.get("id_token")) or (before.account if before else None)
         if not isinstance(refresh, str) or not refresh or account is None:
             raise _lost("graph_signin_incomplete", "the sign-in gave no refresh token or no account")
+        scope = body.get("scope")
         return Record(
-            refresh_token=refresh, access_token=token, expires_at=self._clock() + lasting(seconds), account=account
+            refresh_token=refresh,
+            access_token=token,
+            expires_at=self._clock() + lasting(seconds),
+            account=account,
+            scope=scope if isinstance(scope, str) else "",
         )
 
     async def _keep(self, record: Record) -> Record:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
+from sandbox.entra import Entra
 from sandbox.freshchat.api import ApiKey
 from sandbox.webhooks import WebhookSender
 from sandbox.wire import JsonObject
@@ -10,7 +11,7 @@ from sandbox.world import World
 
 
 def describe(
-    world: World, origin: str, service_url: str, api_key: ApiKey, webhooks: WebhookSender, bridge: str
+    world: World, origin: str, service_url: str, api_key: ApiKey, entra: Entra, webhooks: WebhookSender, bridge: str
 ) -> JsonObject:
     """GET /_sandbox/config."""
     return {
@@ -27,17 +28,17 @@ def describe(
         "agents": [asdict(agent) for agent in world.agents],
         "inboxes": [asdict(inbox) for inbox in world.inboxes],
         "groups": [asdict(group) for group in world.groups],
-        "env": environment(world, origin, api_key, webhooks),
+        "env": environment(world, origin, api_key, entra, webhooks),
     }
 
 
-def environment(world: World, origin: str, api_key: ApiKey, webhooks: WebhookSender) -> dict[str, str]:
+def environment(world: World, origin: str, api_key: ApiKey, entra: Entra, webhooks: WebhookSender) -> dict[str, str]:
     """The variables that point a bridge at this sandbox."""
     host = urlsplit(origin).hostname or "127.0.0.1"
     token_url = f"{origin}/entra/{world.tenant}/oauth2/v2.0/token"
     return {
         "MicrosoftAppId": world.app_id,
-        "MicrosoftAppPassword": world.app_password,
+        "MicrosoftAppPassword": entra.bot_secret,
         "MicrosoftAppType": "SingleTenant",
         "MicrosoftAppTenantId": world.tenant,
         "BOT_OPENID_METADATA_URL": f"{origin}/botframework/.well-known/openidconfiguration",

@@ -34,7 +34,7 @@ class FreshchatControl:
         ]
 
     async def reply(self, request: web.Request) -> web.Response:
-        """Somebody on the Freshchat side writes; `times` repeats the webhook, not the message."""
+        """Somebody on the Freshchat side writes; `times` repeats the webhook, not the message; `ago` dates it back."""
         body = await body_of(request)
         conversation = self._conversation(body)
         actor_type = body.get("actor_type") or "agent"
@@ -45,6 +45,7 @@ class FreshchatControl:
             refuse("text or parts are needed")
         actor_id = self._actor_id(actor_type, body, conversation)
         words = Words(parts, actor_type, actor_id, str(body.get("type") or "normal"), source="web")
+        words.ago = count(body, "ago", limit=10**7) if "ago" in body else 0
         if body.get("reply_parts"):
             words.reply_parts = body["reply_parts"]
         return answer({"id": self._desk.say(conversation, words, count(body, "times"))["id"]})

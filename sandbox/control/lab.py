@@ -38,6 +38,7 @@ class Keys:
             "bot_keys": lambda: {"kid": self.bot_tokens.rotate().kid},
             "webhook_key": lambda: {"public_key": self.webhooks.rotate().freshchat_pem()},
             "api_key": self._new_api_key,
+            "bot_secret": lambda: {"bot_secret": self.entra.new_bot_secret()},
             "revoke_signin": lambda: {"revoked": self.entra.revoke_signin()},
         }
         if not isinstance(what, str) or what not in makers:

@@ -23,6 +23,8 @@ class Words:
     kind: str = "normal"
     source: str = "api"
     reply_parts: list[Any] | None = None
+    #: How many seconds ago it was written, as if its webhook had taken that long.
+    ago: int = 0
 
 
 class Desk:
@@ -92,7 +94,7 @@ class Desk:
             "interaction_id": conversation.interaction,
             "message_type": words.kind,
             "actor_type": words.actor_type,
-            "created_time": iso(time.time()),
+            "created_time": iso(time.time() - words.ago),
             "user_id": record["user_id"],
             "restrictResponse": False,
             "botsPrivateNote": private and words.actor_type == "bot",

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from sandbox.ids import Ids
 from sandbox.settings import Settings
+from sandbox.teams import limits
 from sandbox.teams.bot_activity import attachments_of, html_of, posted_activity, refuse
-from sandbox.teams.limits import PerSecond
 from sandbox.teams.state import Message, TeamsState, Thread
 from sandbox.tokens import CONNECTOR, AccessTokens, TokenError
 from sandbox.wire import JsonObject, answer, as_object, read_object
@@ -25,7 +25,7 @@ class Connector:
         self._ids = ids
         self._teams = teams
         self._access = access
-        self._sends = PerSecond(7)
+        self._limits = limits.Limits()
 
     def routes(self) -> list[web.RouteDef]:
         base = "/connector/{tenant}/v3"
@@ -152,9 +152,13 @@ class Connector:
             refuse(404, "ConversationNotFound", "Conversation not found.")
         if not self._teams.installed(place_id):
             refuse(403, "BotNotInConversationRoster", "The bot is not part of the conversation roster.")
-        if self._settings.enforce_limits and not self._sends.allows(conversation_id):
-            refuse(429, "Throttled", "Too many requests.", {"Retry-After": "1"})
+        self._keep(*limits.send(place_id))
         return place_id
+
+    def _keep(self, *kept: limits.Limit) -> None:
+        wait = self._limits.refuse(*kept) if self._settings.enforce_limits else None
+        if wait is not None:
+            refuse(429, "Throttled", "Too many requests.", {"Retry-After": str(wait)})
 
     def _thread(self, conversation_id: str) -> Thread:
         """The thread with this id; one that nobody started is refused unless the settings are lenient."""
@@ -224,6 +228,7 @@ class Connector:
             refuse(404, "ConversationNotFound", "Conversation not found.")
         if not self._teams.installed(place_id):
             refuse(403, "BotNotInConversationRoster", "The bot is not part of the conversation roster.")
+        self._keep(*limits.roster(place_id))
         person = self._teams.person_in(place_id)
         if person is not None:
             return (person,)

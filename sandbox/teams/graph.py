@@ -153,7 +153,7 @@ class GraphMessages:
             not_found("The team")
         if self._teams.scope_of(place_id) != ("groupChat" if team is None else "channel"):
             not_found("The channel" if team else "The chat")
-        self._access.check_pace(place_id)
+        self._access.check_pace(place_id, team, request.method == "GET")
         return place_id
 
     def _channel_thread(self, request: web.Request) -> Thread:

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from sandbox.settings import Settings
 from sandbox.teams.graph_errors import APP_ONLY_POST, refuse
-from sandbox.teams.limits import PerSecond
+from sandbox.teams.limits import Limits, graph
 from sandbox.tokens import GRAPH, GRAPH_APP_ID, AccessTokens, Caller, TokenError
 
 SEND_CHANNEL = frozenset({"ChannelMessage.Send", "Group.ReadWrite.All"})
@@ -23,7 +23,7 @@ class GraphAccess:
     def __init__(self, settings: Settings, access: AccessTokens) -> None:
         self._settings = settings
         self._access = access
-        self._calls = PerSecond(1)
+        self._limits = Limits()
 
     def caller(self, request: web.Request) -> Caller:
         """The caller of any Graph request."""
@@ -46,10 +46,11 @@ class GraphAccess:
         _require(caller, allowed)
         return caller
 
-    def check_pace(self, place_id: str) -> None:
-        """One request per second and channel or chat, when limits are enforced."""
-        if self._settings.enforce_limits and not self._calls.allows(place_id):
-            refuse(429, "TooManyRequests", "Too many requests for this channel or chat.", {"Retry-After": "1"})
+    def check_pace(self, place_id: str, team: str | None, reading: bool) -> None:
+        """One request per second and channel or chat, four per team, and so on, when limits are enforced."""
+        wait = self._limits.refuse(*graph(place_id, team, reading)) if self._settings.enforce_limits else None
+        if wait is not None:
+            refuse(429, "TooManyRequests", "Too many requests.", {"Retry-After": str(wait)})
 
 
 def _require(caller: Caller, allowed: frozenset[str]) -> None:

@@ -103,8 +103,8 @@ class Stack:
         """Read the bridge's log records so far."""
         return _records(self.folder / "bridge.log", 0)
 
-    async def bridgectl(self, *arguments: str) -> tuple[int, str, str]:
-        """Run a command with the bridge's environment; give exit code, output, error output."""
+    async def bridgectl(self, *arguments: str, given: str = "") -> tuple[int, str, str]:
+        """Run a command with the bridge's environment and this input; give exit code, output, error output."""
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -112,10 +112,11 @@ class Stack:
             *arguments,
             cwd=self.folder,
             env=self.environment(),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(child.communicate(), 60)
+        out, err = await asyncio.wait_for(child.communicate(given.encode()), 60)
         return child.returncode or 0, out.decode(), err.decode()
 
     async def _spawn(

@@ -80,10 +80,38 @@ async def test_connector_faults(stack: Stack, fault: dict[str, Any]) -> None:
     assert sum(first in text for text in bot) == sum(second in text for text in bot) == 1
 
 
+LOST_ANSWERS: list[dict[str, Any]] = [
+    {"kind": "drop_after"},
+    {"kind": "status_after", "status": 502},
+    {"kind": "status_after", "status": 504},
+]
+
+
+@pytest.mark.parametrize("where", [{"scope": "channel", "channel": "general"}, {"scope": "groupChat"}], ids=str)
+@pytest.mark.parametrize("fault", LOST_ANSWERS, ids=name)
+async def test_the_connector_answers_nothing_but_has_posted(
+    stack: Stack, fault: dict[str, Any], where: dict[str, str]
+) -> None:
+    """The bot reads back through Graph, as the app package allows it, and adopts what is there."""
+    question, first, second = word(), word(), word()
+    await stack.say(question, **where)
+    conversation = (await conversation_with(stack, question))["conversation_id"]
+    await stack.fault("connector", match="POST .*/activities", times=1, **fault)
+    await stack.answer(conversation, first)
+    await stack.answer(conversation, second)
+    await thread_with(stack, second)
+    await stack.settled()
+    await stack.clear_faults()
+    bot = [m["text"] for m in (await thread_with(stack, second))["messages"] if m["from"]["kind"] == "bot"]
+    assert [sum(text in one for one in bot) for text in (first, second)] == [1, 1]
+    assert first in bot[-2]
+    assert second in bot[-1]
+
+
 async def test_freshchat_401_holds_and_says_so(stack: Stack) -> None:
     """A refused API token holds the queue: nothing is dead-lettered, and everything arrives once it is right."""
     await stack.post("reset")
-    await stack.fault("freshchat", "status", status=401)
+    await stack.fault("freshchat", "status", status=401, times=None)
     questions = [word() for _ in range(3)]
     for text in questions:
         await stack.say(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import CONNECTION, collecting, to
 from stack import Stack, running
 from test_conversation import conversation_with, thread_with
 
@@ -101,7 +102,9 @@ async def forge(stack: Stack, said: dict[str, Any]) -> None:
 
 async def test_nothing_personal_and_no_secret_leaves_the_bridge(tmp_path: Path) -> None:
     """Conversations both ways with failures of all kinds, then a search of everything that the bridge tells."""
-    async with running(tmp_path, bridge=False, BRIDGE_RETRY_WAIT="0.1", BRIDGE_LOG_LEVEL="DEBUG") as stack:
+    extra = {"BRIDGE_RETRY_WAIT": "0.1", "BRIDGE_LOG_LEVEL": "DEBUG"}
+    async with collecting() as collector, running(tmp_path, bridge=False, **extra, **to(collector)) as stack:
+        stack.extra["APPLICATIONINSIGHTS_CONNECTION_STRING"] = CONNECTION.format(url=collector.url)
         assert (await stack.bridgectl("graph", "login"))[0] == 0
         await stack.start_bridge()
         await live(stack)
@@ -116,6 +119,11 @@ async def test_nothing_personal_and_no_secret_leaves_the_bridge(tmp_path: Path) 
         bodies = [(*show, "--body") for show in shows]
         ran = await asyncio.gather(*(stack.bridgectl(*command) for command in (*commands, *bodies)))
         told |= {" ".join(command): out + err for command, (_, out, err) in zip(commands, ran, strict=False)}
+        await stack.stop_bridge()  # pushes what is left
+        assert collector.named("deliver to-teams", error__type="connector_BadArgument")
+        assert collector.named("POST graph")
+        assert collector.envelopes
+        told["exported"] = "\n".join(collector.told)
         account = "graph status --json"
         told[account] = told[account].replace(stack.config["service_account"]["name"], "")  # its purpose
 

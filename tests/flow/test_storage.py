@@ -53,7 +53,7 @@ async def test_full_disk_refuses_keeps_and_recovers(tmp_path: Path) -> None:
         assert len(accepted) > 5, "some were taken before it was full"
         assert len(refused) == 3, "then it was full"
         limit(stack, 4096)  # no room for anything now, not even for the log
-        status, headers, _ = await stack.raw("/api/messages", json.dumps(_activity(stack)), await _bearer(stack))
+        status, headers, _ = await stack.raw("/api/messages", json.dumps(activity(stack)), await bearer(stack))
         assert (status, headers["Retry-After"].isdigit()) == (503, True)
         reply = word()
         await stack.answer(conversation, reply)  # Freshchat goes on knocking: 503, again and again
@@ -86,12 +86,14 @@ async def test_full_disk_refuses_keeps_and_recovers(tmp_path: Path) -> None:
         assert "Traceback" not in (tmp_path / "bridge.log").read_text(encoding="utf-8")
 
 
-async def _bearer(stack: Stack) -> dict[str, str]:
+async def bearer(stack: Stack) -> dict[str, str]:
+    """Headers of a genuine activity."""
     token = (await stack.post("teams/token"))["token"]
     return {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
 
 
-def _activity(stack: Stack) -> dict[str, Any]:
+def activity(stack: Stack) -> dict[str, Any]:
+    """A big message in a personal chat."""
     ada, tenant = stack.config["users"][0], stack.config["tenant"]
     return {
         "type": "message",

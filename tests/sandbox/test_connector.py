@@ -207,16 +207,19 @@ async def test_after_removal_the_bot_is_not_in_the_roster(api, quoted):
     assert (await api.connector("POST", path, TEXT)).status == 201
 
 
-async def test_seven_sends_per_second_and_thread_when_limits_are_enforced(api, quoted):
+async def test_seven_sends_per_second_and_conversation_when_limits_are_enforced(api, quoted):
+    """A channel counts as one conversation, whatever the thread."""
     await api.control("settings", {"enforce_limits": True})
     path = f"/conversations/{quoted(await thread_of(api))}/activities"
-    other = f"/conversations/{quoted(await thread_of(api))}/activities"
+    thread = f"/conversations/{quoted(await thread_of(api))}/activities"
+    chat = f"/conversations/{quoted(api.sandbox.world.users[0].personal_chat)}/activities"
     token = {"Authorization": f"Bearer {await api.app_token('https://api.botframework.com/.default')}"}
     base = f"/connector/{api.sandbox.world.tenant}/v3"
     answers = [await api.call("POST", base + path, json=TEXT, headers=token) for _ in range(8)]
     assert [answer.status for answer in answers] == [201] * 7 + [429]
     assert answers[-1].headers["Retry-After"] == "1"
-    assert (await api.call("POST", base + other, json=TEXT, headers=token)).status == 201
+    assert (await api.call("POST", base + thread, json=TEXT, headers=token)).status == 429
+    assert (await api.call("POST", base + chat, json=TEXT, headers=token)).status == 201
 
 
 async def test_load_drivers_may_invent_threads_when_told_so(api, quoted):

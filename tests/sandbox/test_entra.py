@@ -153,6 +153,19 @@ async def test_revoking_the_sign_in_ends_refresh_and_access_tokens(api):
     assert (await api.graph("GET", "/me")).status == 200
 
 
+async def test_a_new_bot_secret_ends_the_old_one_but_no_token(api):
+    token = await api.app_token(BOT_SCOPE)
+    rotated = await api.control("rotate", {"what": "bot_secret"})
+    assert rotated["bot_secret"] == rotated["env"]["MicrosoftAppPassword"] == api.sandbox.env["MicrosoftAppPassword"]
+    try:
+        refused = await api.token(GOOD)
+        assert (refused.status, refused.body["error"]) == (401, "invalid_client")
+        assert (await api.token({**GOOD, "client_secret": rotated["bot_secret"]})).status == 200
+        assert api.sandbox.access.check(f"Bearer {token}", ("https://api.botframework.com",)).app_id == APP_ID
+    finally:
+        api.sandbox.entra.bot_secret = APP_PASSWORD  # the other tests use the published one
+
+
 async def test_the_token_service_can_fail(api):
     await api.control("faults", {"on": "token", "kind": "status", "status": 503, "match": "POST .*/token$"})
     answer = await api.token(GOOD)

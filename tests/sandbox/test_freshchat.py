@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import datetime
 
 import aiohttp
 import pytest
@@ -389,6 +390,19 @@ async def test_the_state_shows_what_a_page_needs(api):
         ("민준 김", "hello", "normal"),
         ("Tom Weber", "hi", "normal"),
     ]
+
+
+async def test_an_answer_can_be_dated_back(api):
+    conversation_id, _ = await api.conversation()
+    for ago in (600, 0):
+        await api.control("freshchat/reply", {"conversation_id": conversation_id, "text": "hi", "ago": ago})
+    times = [m["created_time"] for m in (await state(api))["conversations"][0]["messages"][-2:]]
+    first, second = (datetime.fromisoformat(time).timestamp() for time in times)
+    assert second - first == pytest.approx(600, abs=10)
+    refused = await api.call(
+        "POST", "/_sandbox/freshchat/reply", json={"conversation_id": conversation_id, "text": "hi", "ago": "long"}
+    )
+    assert refused.status == 400
 
 
 async def test_json_is_raw_utf8(api):

@@ -11,7 +11,7 @@ from bridge.settings import Settings
 from bridgectl import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "manifest").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "manifest").glob("*.md")]
 EXAMPLES = {"CONTOSO_FRESHCHAT_API_KEY", "CONTOSO_WEBHOOK_KEYS", "CONTOSO_WEBHOOK_TOKEN"}
 
 
@@ -52,6 +52,20 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     groups = {name.split()[0] for name in commands}
     for words in re.findall(r"bridgectl ([a-z]+(?: [a-z]+)?)", page.read_text(encoding="utf-8")):
         assert words in commands or words.split()[0] in groups, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_that_are_named_exist(page: Path) -> None:
+    """In a line that names a command, an option is one of that command's."""
+    commands = dict(reference.commands())
+    for line in page.read_text(encoding="utf-8").splitlines():
+        for words, rest in re.findall(r"bridgectl ([a-z]+(?: [a-z]+)?)([^`|#]*)", line):
+            command = commands.get(words) or commands.get(words.split()[0])
+            if command is not None:
+                options = {
+                    option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+                } | {"--help"}
+                assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options, line
 
 
 def test_only_the_command_line_builds_on_the_composition_root() -> None:

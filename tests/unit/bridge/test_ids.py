@@ -59,6 +59,15 @@ def test_a_sent_key_is_taken_apart_into_what_it_was_made_of(container, message):
     assert ids.parse_sent_key(ids.sent_key(container, message)) == (container, message)
 
 
+@given(TEXT, TEAMS.map(ids.teams_key) | FRESHCHAT.map(ids.freshchat_key))
+def test_a_message_id_is_taken_apart_into_what_it_was_made_of(tenant, key):
+    """Also that of a notice, which names the message it is about."""
+    assert ids.parse_dedupe_id(ids.dedupe_id(tenant, key)) == (tenant, key)
+    notice = ids.notice_key(key)
+    assert notice != key
+    assert ids.about(notice) == ids.about(key) == key
+
+
 @given(TEAMS.map(ids.teams_key) | FRESHCHAT.map(ids.freshchat_key), st.from_regex(r"[a-z]+\.[0-9]+", fullmatch=True))
 def test_a_step_key_is_taken_apart_into_what_it_was_made_of(key, step):
     """A journal key names its delivery and its step, whatever text is in the delivery's key."""
@@ -180,6 +189,21 @@ def test_a_reference_can_be_read_out():
     assert len(trace) == 32
     assert int(trace, 16) >= 0
     assert ids.reference("7f3a09bc" + "0" * 24) == "7F3A-09BC"
+
+
+@pytest.mark.parametrize("written", ["7F3A-09BC", "7f3a09bc", " 7f3a-09BC ", "7F3A-09BC-1234"])
+def test_a_reference_is_read_however_it_is_written(written):
+    """Any case, with or without dashes, or longer, up to a whole trace id."""
+    trace = "7f3a09bc1234" + "0" * 20
+    assert trace.startswith(ids.parse_reference(written))
+    assert ids.parse_reference(trace) == trace
+
+
+@pytest.mark.parametrize("wrong", ["", "7F3A", "7F3A-09BG", "7f3a09bc" * 5, "７F3A09BC"])
+def test_what_is_no_reference_is_refused(wrong):
+    """Too short, too long, not hexadecimal."""
+    with pytest.raises(ValueError, match="reference"):
+        ids.parse_reference(wrong)
 
 
 def test_a_log_shows_threads_but_no_person():

@@ -103,7 +103,6 @@ async def test_a_crash_between_the_answer_and_the_record_does_not_send_twice(jou
 
 
 DEFINITE = [
-    Rejected("no", code="400", component="test"),
     Throttled("slow", code="429", component="test"),
     Unavailable("refused", code="connect", component="test"),
     ConversationClosed(),
@@ -121,7 +120,7 @@ async def test_a_definite_failure_needs_no_look_back(error, journal, desk):
     assert desk.looked == []
 
 
-@pytest.mark.parametrize("error", DEFINITE, ids=repr)
+@pytest.mark.parametrize("error", [*DEFINITE, Rejected("no", code="400", component="test")], ids=repr)
 async def test_a_definite_failure_of_a_second_try_does_not_forget_the_first(error, journal, desk):
     """The first try may still have had its effect, found later: it is looked for again."""
     desk.after = Unavailable("no answer", code="timeout", component="test", maybe_done=True)
@@ -134,6 +133,26 @@ async def test_a_definite_failure_of_a_second_try_does_not_forget_the_first(erro
     desk.posted[:] = hidden
     assert await _once(journal, desk) == "c1/m0"
     assert desk.posted == hidden
+
+
+async def test_a_refusal_that_had_its_effect_is_found_by_a_replay(journal, desk, threads, clock):
+    """Posted, and then answered 400: the replay of the dead letter, days later, adopts what is there."""
+    desk.after = Rejected("no", code="400", component="test")
+    with pytest.raises(Rejected):
+        await _once(journal, desk)
+    clock.advance(3 * 86_400)
+    assert await _once(Journal(threads, clock), desk) == "c1/m0"
+    assert len(desk.posted) == 1
+    assert await threads.origin("t1", "c1/m0") == KEY
+
+
+async def test_a_refusal_without_an_effect_is_sent_by_a_replay(journal, desk):
+    """At once: the call has ended, so nobody waits for it to show."""
+    desk.before = Rejected("no", code="400", component="test")
+    with pytest.raises(Rejected):
+        await _once(journal, desk)
+    assert await _once(journal, desk) == "c1/m0"
+    assert (len(desk.posted), len(desk.looked)) == (1, 1)
 
 
 async def test_two_equal_texts_are_two_messages(journal, desk, threads):

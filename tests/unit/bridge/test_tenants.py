@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from bridge.errors import Misconfigured
+from bridge.errors import Forbidden, Misconfigured
 from bridge.events import Place
 from bridge.settings import load
-from bridge.tenants import Tenant, choose_route, load_tenants, resolve
+from bridge.tenants import Tenant, choose_route, load_tenants, newest, rates, resolve
 
 PLANTED = "pl4nted-s3cret"
 ONE = f"""
@@ -52,6 +52,13 @@ def test_a_file_gives_its_tenants(tenants):
         assert PLANTED not in text
 
 
+def test_a_tenants_rate_replaces_the_one_for_all(tenants):
+    """Who has neither has no budget."""
+    first, second = tenants(TWO.replace('name = "acme"', 'name = "acme"\nrate = 2.5'))
+    assert rates((first, second), None) == {"t1": 2.5}
+    assert rates((first, second), 10.0) == {"t1": 2.5, "t2": 10.0}
+
+
 KEYLESS = ONE.replace(f'webhook_keys = "{PLANTED}-key;second"', "")
 WRONG = {
     "unknown key of a tenant": (ONE.replace('name = "acme"', 'nmae = "acme"'), "nmae"),
@@ -68,6 +75,8 @@ WRONG = {
     "keys as a list": (KEYLESS + f'webhook_keys = ["{PLANTED}"]\n', "webhook_keys"),
     "empty id": (ONE.replace('"t1"', '""'), "id"),
     "empty inbox": (ONE.replace('"inbox-default"', '""'), "inbox"),
+    "a rate of nothing": (ONE.replace('name = "acme"', "rate = 0"), "rate"),
+    "an endless rate": (ONE.replace('name = "acme"', "rate = inf"), "rate"),
     "name with a slash": (ONE.replace('"acme"', '"a/b"'), "name"),
     "unknown scheme": (ONE + 'webhook_scheme = "none"\n', "webhook_scheme"),
     "unknown scope": (ONE + '[[tenant.route]]\nscope = "lobby"\n', "scope"),
@@ -227,6 +236,27 @@ RESOLVED = [
 async def test_a_secret_is_literal_or_named(text, values):
     """Several live values are separated by semicolons, and a person may put spaces around them."""
     assert await resolve(None if text is None else SecretStr(text), Secrets()) == values
+
+
+ONE_VALUE = [(None, ""), ("a;b ", "a;b "), ("secret:HOOK", "new"), (" secret:HOOK ", "new"), ("secret:MISSING", "")]
+
+
+@pytest.mark.parametrize(("text", "value"), ONE_VALUE)
+async def test_a_secret_with_one_value_is_whole_or_the_newest(text, value):
+    """A password may hold a semicolon."""
+    assert await newest(None if text is None else SecretStr(text), Secrets()) == value
+
+
+async def test_a_secret_that_cannot_be_opened_holds_deliveries():
+    """They wait for whoever mends it; a dead letter would be wrong."""
+
+    class Locked(Secrets):
+        async def get(self, name):
+            raise Misconfigured("wrong key")
+
+    with pytest.raises(Forbidden) as caught:
+        await newest(SecretStr("secret:HOOK"), Locked())
+    assert (caught.value.again, caught.value.code) == ("hold", "secret_unreadable")
 
 
 def test_a_tenant_cannot_be_changed(tenants):

@@ -53,7 +53,12 @@ class Transport:
 
 
 class Account:
-    """Knows one agent's name."""
+    """Knows one agent's name, and whose its conversations are."""
+
+    from_teams = True
+
+    async def is_from_teams(self, conversation_id):
+        return self.from_teams
 
     async def agent_name(self, agent_id):
         return {"agent-1": "Sora"}.get(agent_id)
@@ -81,7 +86,12 @@ def directory():
 
 
 @pytest.fixture
-def deliver(transports, directory, threads, clock, telemetry):
+def account():
+    return Account()
+
+
+@pytest.fixture
+def deliver(account, transports, directory, threads, clock, telemetry):
     """Deliver an event that was already understood."""
 
     async def ready():
@@ -90,7 +100,7 @@ def deliver(transports, directory, threads, clock, telemetry):
     async def deliver(event, setting="auto", first_failed_at=None):
         handler = ToTeams(
             translate=lambda _raw, _tenant: event,
-            helpdesks={"t1": Account()},
+            helpdesks={"t1": account},
             inboxes={"t1": frozenset({"ours"})},
             threads=threads,
             transports=Transports(transports, setting, ready),
@@ -226,13 +236,20 @@ async def test_other_inboxes_are_none_of_our_business(deliver):
 
 
 @pytest.mark.parametrize("inbox", ["ours", None])
-async def test_an_answer_that_is_faster_than_its_link_waits_a_little(inbox, deliver, clock):
-    """Then it is taken for a conversation that did not begin in Teams."""
+async def test_an_answer_without_a_link_waits_a_little(inbox, deliver, account, clock):
+    """Then it is asked whose the conversation is; one that did not begin in Teams is left alone."""
+    account.from_teams = False
     with pytest.raises(NotLinked):
         await deliver(_answer(inbox_id=inbox))
     with pytest.raises(NotLinked):
         await deliver(_answer(inbox_id=inbox), first_failed_at=clock() - LINK_PATIENCE + 1)
     assert await deliver(_answer(inbox_id=inbox), first_failed_at=clock() - LINK_PATIENCE - 1) == Ignored("not_linked")
+
+
+async def test_an_answer_to_teams_is_not_given_up_because_its_link_is_late(deliver, clock):
+    """The question may have to be delivered again first: its conversation exists, the link does not yet."""
+    with pytest.raises(NotLinked):
+        await deliver(_answer(), first_failed_at=clock() - 3000)
 
 
 STATUSES = [

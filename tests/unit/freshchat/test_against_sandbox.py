@@ -13,6 +13,7 @@ from adapters.freshchat.signature import NotAuthentic, Verifier
 from adapters.freshchat.translate import to_event
 from adapters.http import HostRule
 from bridge.errors import Forbidden, Rejected, Throttled, Unavailable
+from bridge.ids import aad_hash, reference_id
 from bridge.ports import ConversationClosed, NewConversation, Person, Sent
 from sandbox import Options, Sandbox
 
@@ -65,15 +66,27 @@ async def control(sandbox, session):
     return post
 
 
+async def test_whose_a_conversation_is(sandbox, desk, session):
+    _, opened = await desk.open()
+    assert not await desk.is_from_teams(opened.conversation_id), "Ada's reference id here is not one of Teams"
+    assert not await desk.is_from_teams("no-such-conversation")
+    user = await desk.ensure_user(Person(reference_id=reference_id(aad_hash("ada")), name="Ada"))
+    sent = await desk.open_conversation(NewConversation(inbox_id=desk.inbox, user_id=user, text="from Teams"))
+    assert await desk.is_from_teams(sent.conversation_id)
+
+
 async def test_a_question_is_asked_answered_and_read_back(sandbox, desk):
     start = time.time()
     await desk.ping()
     user, opened = await desk.open()
     assert await desk.ensure_user(ADA) == user
     sent = await desk.post_message(opened.conversation_id, user, "still stuck")
-    await desk.post_note(opened.conversation_id, "for agents only")
+    note = await desk.post_note(opened.conversation_id, "for agents only")
     assert await desk.find_message(opened.conversation_id, user, "still stuck", start) == [sent]
     assert await desk.find_message(opened.conversation_id, user, "for agents only", start) == []
+    assert await desk.find_note(opened.conversation_id, "for agents only", start) == [note]
+    assert await desk.find_note(opened.conversation_id, "still stuck", start) == []
+    assert await desk.find_note(opened.conversation_id, "for agents only", start + 3600) == []
     assert await desk.find_conversation(user, "The printer is stuck 안녕", start) == [opened]
     assert await desk.find_conversation(user, "still stuck", start) == []
     assert await desk.agent_name(sandbox.config()["agents"][0]["id"]) == "Grace Park"

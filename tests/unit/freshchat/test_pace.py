@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters.pace import FASTEST, MAX_WAIT, SLOWEST, Once, Pace
+from adapters.pace import MAX_WAIT, SLOWEST, SPREAD, Once, Pace
 from bridge.errors import Throttled
 
 
@@ -69,30 +69,107 @@ async def test_a_long_wait_is_left_to_the_queue(pace, time):
 
 
 async def test_a_429_halves_the_pace_and_a_burst_of_them_is_one(pace, time):
-    for _ in range(32):
-        await pace.turn()
-        time.now += 0.1  # ten calls per second
+    await burst(pace, time, 10, seconds=3)
     for _ in range(8):
         pace.refused(None)
-    assert pace.gap == pytest.approx(1 / 5)
+    assert pace.gap == pytest.approx(1 / 5, rel=0.2)
+    gap = pace.gap
     time.now += 2
     pace.refused(None)
-    assert pace.gap == pytest.approx(1 / 2.5)
+    assert pace.gap == pytest.approx(2 * gap)
 
 
-async def test_the_pace_comes_back_and_the_limit_is_forgotten(pace, time):
+async def forgotten(pace, time, rate=None):
+    """Call at the allowed pace (at most `rate` per second) until there is no limit; give the seconds it took."""
+    started = time.now
+    while pace.gap:
+        await pace.turn()
+        time.now += 1 / rate if rate else 0
+        pace.went(None, None, None)
+    return time.now - started
+
+
+async def burst(pace, time, rate, seconds=1):
+    for _ in range(int(rate * seconds)):
+        await pace.turn()
+        time.now += 1 / rate
+
+
+async def test_one_stray_429_costs_seconds_whatever_the_pace_was(pace, time):
+    """Quickly back to nearly what worked, then carefully: half a minute after it, there is no limit."""
+    for rate in (20, 600):
+        await burst(pace, time, rate)
+        pace.refused(1)
+        assert pace.gap == pytest.approx(2 / rate, rel=0.05)
+        time.now += 1
+        started = time.now
+        while 1 / pace.gap < rate * 0.89:
+            await pace.turn()
+            pace.went(None, None, None)
+        assert time.now - started < 3
+        assert await forgotten(pace, time) < 30
+
+
+async def test_from_the_slowest_the_limit_is_forgotten_within_two_minutes(pace, time):
     pace.refused(0)
     for _ in range(40):
         time.now += 2
         pace.refused(0)
     assert pace.gap == 1 / SLOWEST
-    started, calls = time.now, 0
-    while pace.gap:
+    assert 15 < await forgotten(pace, time) < 120
+
+
+async def test_near_the_pace_that_was_refused_it_grows_slowly(pace, time):
+    """A limit that stays is met again only now and then: a few calls of a hundred are refused."""
+    await burst(pace, time, 100)
+    pace.refused(1)
+    limit, sent, refused = 10.0, 0, 0
+    window = []
+    end = time.now + 120
+    while time.now < end:
+        try:
+            await pace.turn()
+        except Throttled as error:
+            assert error.ours
+            time.now += error.after
+            continue
+        window = [at for at in window if at > time.now - 1]
+        if len(window) < limit:
+            window.append(time.now)
+            sent += 1
+            pace.went(None, None, None)
+        else:
+            refused += 1
+            pace.refused(1)
+    assert sent > 0.6 * limit * 120
+    assert refused < 0.03 * sent
+
+
+async def test_those_who_are_sent_away_come_back_one_after_the_other(pace, time):
+    """Nobody is told the time of another; a limit that is gone by then keeps nobody away for long."""
+    await burst(pace, time, 20)
+    pace.refused(10)
+    told = []
+    for _ in range(1000):
+        with pytest.raises(Throttled) as caught:
+            await pace.turn()
+        told.append(caught.value.after)
+    assert len(set(told)) == len(told)
+    first = told[:500]
+    assert first == pytest.approx([10 + n * pace.gap for n in range(500)])
+    assert all(10 + SPREAD / 2 <= after <= 10 + SPREAD for after in told[601:])
+
+
+async def test_a_slow_pace_still_lets_a_delivery_of_two_calls_through(pace, time):
+    pace.refused(0)
+    for _ in range(40):
+        time.now += 2
+        pace.refused(0)
+    time.now += 10
+    started = time.now
+    for _ in range(3):
         await pace.turn()
-        pace.went(None, None, None)
-        calls += 1
-    assert FASTEST * 0.8 < time.now - started < FASTEST * 1.5, "about one call per second faster each second"
-    assert calls < FASTEST**2
+    assert time.now - started == pytest.approx(2 / SLOWEST)
 
 
 async def test_once_shares_a_call_and_its_error_and_keeps_nothing():

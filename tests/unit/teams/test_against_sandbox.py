@@ -8,6 +8,7 @@ import pytest
 
 from adapters.http import HostRule
 from adapters.teams.directory import TeamsDirectory
+from adapters.teams.graph_reader import GraphReader
 from adapters.teams.reply_bot import BotReplies, Connector
 from adapters.teams.reply_graph import GraphReplies
 from adapters.teams.sign_in import GraphSignIn
@@ -83,14 +84,22 @@ async def graph(sandbox, session, sign_in):
 
 
 @pytest.fixture
-def connector(sandbox, session):
+def app_tokens(sandbox, session):
     env = sandbox.env
 
     async def secret():
         return env["MicrosoftAppPassword"]
 
-    scope = "https://api.botframework.com/.default"
-    tokens = ClientCredentials(session, env["BOT_OAUTH_URL"], env["MicrosoftAppId"], secret, scope, clock=time.time)
+    def tokens(resource):
+        scope = f"{resource}/.default"
+        return ClientCredentials(session, env["BOT_OAUTH_URL"], env["MicrosoftAppId"], secret, scope, clock=time.time)
+
+    return tokens
+
+
+@pytest.fixture
+def connector(sandbox, session, app_tokens):
+    env, tokens = sandbox.env, app_tokens("https://api.botframework.com")
     hosts = HostRule(env["BOT_SERVICE_URL_ALLOWLIST"].split(","), allow_loopback_http=True)
     return Connector(session, tokens, hosts, clock=time.time)
 
@@ -144,6 +153,60 @@ async def test_the_bot_answers_in_the_thread_and_in_chats(sandbox, connector, pl
         assert await bot.post(Place(scope=scope, conversation_id=chat, service_url=place.service_url), HELLO)
     with pytest.raises(Rejected):
         await bot.post(Place(scope="personal", conversation_id="a:none", service_url=place.service_url), HELLO)
+
+
+@pytest.fixture
+def seeing_bot(sandbox, session, connector, app_tokens):
+    """The bot, with the app package's permission to read."""
+    reader = GraphReader(
+        session, sandbox.env["GRAPH_BASE_URL"], app_tokens("https://graph.microsoft.com"), clock=time.time
+    )
+    return BotReplies(connector, render, app_id=sandbox.env["MicrosoftAppId"], reader=reader)
+
+
+@pytest.fixture(params=["channel", "groupChat"])
+def shared_place(request, sandbox, place):
+    if request.param == "channel":
+        return place
+    chat = sandbox.config()["group_chats"][0]["id"]
+    return Place(scope="groupChat", conversation_id=chat, service_url=place.service_url)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "status_after"])
+async def test_what_the_bot_posted_without_an_answer_is_found(seeing_bot, shared_place, control, kind):
+    await control("faults", on="connector", match="POST .*/activities", kind=kind, status=502, times=1)
+    start = time.time()
+    with pytest.raises(Unavailable) as caught:
+        await seeing_bot.post(shared_place, HELLO)
+    assert caught.value.maybe_done
+    assert len(await seeing_bot.find(shared_place, HELLO, start)) == 1
+    assert await seeing_bot.find(shared_place, Reply(text="else", author="Grace Park"), start) == []
+
+
+async def test_the_bot_finds_what_it_knows_the_id_of(seeing_bot, shared_place):
+    start = time.time()
+    sent = await seeing_bot.post(shared_place, HELLO)
+    assert await seeing_bot.find(shared_place, HELLO, start) == [sent]
+
+
+async def test_the_bot_cannot_look_into_a_personal_chat(sandbox, seeing_bot, place):
+    chat = sandbox.config()["users"][0]["personal_chat"]
+    there = Place(scope="personal", conversation_id=chat, service_url=place.service_url)
+    await seeing_bot.post(there, HELLO)
+    assert await seeing_bot.find(there, HELLO, time.time()) is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_bot_without_the_permission_cannot_look(seeing_bot, shared_place, control, status):
+    await control("faults", on="graph", kind="status", status=status, times=2)
+    assert await seeing_bot.find(shared_place, HELLO, time.time()) is None
+
+
+async def test_a_bot_waits_for_graph_but_not_for_ever(seeing_bot, place, control):
+    await control("faults", on="graph", kind="status", status=503, times=None)
+    with pytest.raises(Unavailable):
+        await seeing_bot.find(place, HELLO, time.time())
+    assert await seeing_bot.find(place, HELLO, time.time() - 301) is None
 
 
 async def test_the_bot_renews_a_refused_token(connector, place, control):

@@ -138,6 +138,23 @@ async def test_a_429_says_how_long_to_wait(replies, upstream, value, after):
     assert caught.value.after == after
 
 
+async def test_after_a_429_nobody_asks_for_that_channel_before_its_time(replies, upstream):
+    """Neither the same thread nor another one of the channel; a chat is another conversation."""
+    upstream.on("POST .*", (201, {"id": "9"}))
+    upstream.on("POST .*tacv2.*", (429, error("Throttled"), {"Retry-After": "30"}))
+    with pytest.raises(Throttled) as asked:
+        await replies.post(channel(upstream), HELLO)
+    for root in ("1767225600123", "1767225600999"):
+        with pytest.raises(Throttled) as caught:
+            await replies.post(channel(upstream, root), HELLO)
+        assert (caught.value.code, caught.value.ours, caught.value.maybe_done) == ("connector_pace", True, False)
+        assert 25 < caught.value.after <= 30
+    assert not asked.value.ours
+    place = Place(scope="groupChat", conversation_id="19:5a0f@thread.v2", service_url=channel(upstream).service_url)
+    assert await replies.post(place, HELLO) == "9"
+    assert len(upstream.asked) == 2
+
+
 async def test_a_refused_token_is_renewed_once(replies, upstream):
     upstream.on("POST .*", (201, {"id": "9"}))
     upstream.on("POST .*", (401, error("Unauthorized")), times=1)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import formatdate
 
 import pytest
 
-from adapters.teams.reply_graph import MAX_PAGES, GraphReplies, said
+from adapters.buckets import Buckets
+from adapters.teams.graph_reader import MAX_PAGES, said
+from adapters.teams.reply_graph import GraphReplies
 from adapters.teams.sign_in import SignedIn
 from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, Throttled, Unavailable
 from bridge.events import Place
@@ -112,6 +115,33 @@ STATUSES = [
     (503, Unavailable, "graph_503", True),
     (504, Unavailable, "graph_504", True),
 ]
+
+
+async def test_published_limits_are_kept_before_anything_is_sent(session, upstream, sign_in, clock):
+    """One call a second for a channel, whatever the thread and whether it reads or writes; a chat has its own."""
+    buckets = Buckets("graph", learn=False)
+    replies = GraphReplies(session, f"{upstream.url}/v1.0", sign_in, render, clock=clock, buckets=buckets)
+    upstream.on("POST .*", (201, {"id": "7"}))
+    upstream.on("GET .*", (200, {"value": []}))
+    threads = [replace(PLACE, root_id=f"{1767225600000 + n}") for n in range(5)]
+    found = await asyncio.gather(*(replies.post(one, HELLO) for one in threads[:4]), return_exceptions=True)
+    assert found[:2] == ["7", "7"]
+    assert [(error.code, error.ours) for error in found[2:]] == [("graph_pace", True)] * 2
+    with pytest.raises(Throttled):
+        await replies.find(threads[4], HELLO, NOW)
+    assert await replies.post(CHAT, HELLO) == "7"
+    assert len(upstream.asked) == 3
+
+
+async def test_a_429_closes_the_channel_for_reading_too(replies, upstream):
+    upstream.on("POST .*", (429, error("TooManyRequests"), {"Retry-After": "30"}))
+    for ours in (False, True):
+        with pytest.raises(Throttled) as caught:
+            await replies.post(PLACE, HELLO)
+        assert caught.value.ours == ours
+    with pytest.raises(Throttled):
+        await replies.find(PLACE, HELLO, NOW)
+    assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize(("status", "kind", "code", "maybe"), STATUSES)

@@ -1,0 +1,48 @@
+"""The two doors as hops: what both have in common is told here, whatever the platform."""
+
+from __future__ import annotations
+
+from aiohttp import HttpVersion11, web
+from aiohttp.typedefs import Handler, Middleware
+
+from bridge.ports import Direction
+from bridge.telemetry import Telemetry
+
+DOORS: dict[str, Direction] = {
+    "/api/messages": "to-freshchat",
+    "/bot/callback": "to-freshchat",
+    "/freshchat/webhook": "to-teams",
+    "/freshchat/webhook/{tenant}/{token}": "to-teams",
+}
+
+
+def timed(telemetry: Telemetry) -> Middleware:
+    """Make the middleware that times the doors; it knows them by the template of their path, which names nobody."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else ""
+        direction = DOORS.get(route)
+        if direction is None:
+            return await handler(request)
+        with telemetry.door(direction, route, request.headers.get("traceparent", "")) as door:
+            response = await handler(request)
+            door.status = response.status
+            return response
+
+    return middleware
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer `Expect`: the body may come, or 417. Given to each door's route as its `expect_handler`.
+
+    aiohttp's own answer quotes the header, which ends in a 500 and an error in the log for bytes that are not UTF-8.
+    """
+    if request.version < HttpVersion11:
+        return None
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return web.Response(status=417)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+    return None

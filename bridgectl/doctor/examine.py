@@ -1,0 +1,101 @@
+"""One pass over everything: what is local first, then all that calls the outside, at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+from adapters.http import session as http_session
+from bridge.settings import Settings
+from bridge.tenants import Tenant
+from bridgectl.doctor import freshchat, local, microsoft, outside
+from bridgectl.doctor.case import Case, Heard
+from bridgectl.doctor.report import Finding, Report
+
+SECONDS = 30.0
+AT_ONCE = 16
+Check = Callable[[Report, Case], Awaitable[None]]
+Progress = Callable[[str], None]
+
+
+async def examine(progress: Progress, *, offline: bool, manifest: Path | None) -> tuple[Settings | None, list[Finding]]:
+    """Look at everything; give the settings (None if they cannot be read) and the findings, in a stable order."""
+    progress("settings")
+    report = Report("settings")
+    settings = local.read_settings(report)
+    if settings is None:
+        report.skipped("everything else", "the settings cannot be read")
+        return None, report.findings
+    local.look_at_choices(report, settings)
+    tenants_report, stores = Report("tenants"), Report("stores")
+    tenants = local.read_tenants(tenants_report, settings)
+    local.look_at_names(report, settings, tenants)
+    progress("stores")
+    secrets = await local.look_at_stores(stores, settings)
+    findings = [*report.findings, *tenants_report.findings, *stores.findings]
+    heard = Heard()
+    async with http_session(watch=[heard.trace]) as session:
+        case = Case(
+            settings=settings,
+            tenants=tenants,
+            secrets=secrets,
+            stores_usable=not stores.broken,
+            session=session,
+            heard=heard,
+            offline=offline,
+            manifest=manifest,
+        )
+        findings += await _run_all(case, progress)
+    clock = Report("clock")
+    outside.look_at_clock(clock, case)
+    return settings, findings + clock.findings
+
+
+async def _run_all(case: Case, progress: Progress) -> list[Finding]:
+    checks = _checks(case.tenants)
+    waiting = dict.fromkeys(checks)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str, check: Check) -> Report:
+        async with room:
+            report = await _bounded(name, check, case)
+        waiting.pop(name)
+        progress(", ".join(waiting))
+        return report
+
+    progress(", ".join(waiting))
+    reports = await asyncio.gather(*(one(name, check) for name, check in checks.items()))
+    return [finding for report in reports for finding in report.findings]
+
+
+def _checks(tenants: tuple[Tenant, ...]) -> dict[str, Check]:
+    accounts: dict[str, Check] = {
+        f"freshchat {tenant.name or tenant.id}" if len(tenants) > 1 else "freshchat": partial(_account, tenant)
+        for tenant in tenants
+    }
+    return accounts | {
+        "bot": microsoft.look_at_bot,
+        "bot keys": microsoft.look_at_keys,
+        "graph": microsoft.look_at_graph,
+        "manifest": outside.look_at_manifest,
+        "public address": outside.look_at_address,
+    }
+
+
+async def _account(tenant: Tenant, report: Report, case: Case) -> None:
+    await freshchat.look_at_account(report, case, tenant)
+
+
+async def _bounded(name: str, check: Check, case: Case) -> Report:
+    """Run one check within its time; whatever goes wrong in it, the others go on."""
+    report = Report(name)
+    try:
+        async with asyncio.timeout(SECONDS):
+            await check(report, case)
+    except TimeoutError:
+        report.problem(name, f"no result within {SECONDS:.0f} s", microsoft.NETWORK)
+    except Exception as error:
+        report.problem(name, f"could not be looked at ({type(error).__name__})", "Please report this with the output.")
+    return report
