@@ -20,20 +20,24 @@ from bridge.ids import dedupe_id
 
 
 async def judge(
-    stack: ChaosStack, traffic: Traffic, kills: list[Kill], facts: Mapping[str, Any], missed: dict[str, int]
+    stack: ChaosStack,
+    traffic: Traffic,
+    kills: list[Kill],
+    facts: Mapping[str, Any],
+    missed: dict[str, int],
+    healed: frozenset[str],
 ) -> Result:
-    """Look at both platforms, at the queue's memory and at the log."""
+    """Look at both platforms and at the log."""
     threads, conversations = await stack.threads(), await traffic.look()
     evidence = {"teams": threads, "freshchat": conversations, "kills": [asdict(kill) for kill in kills]}
     for name, what in evidence.items():
         (stack.folder / f"{name}.json").write_text(json.dumps(what, ensure_ascii=False), encoding="utf-8")
     excused = verdict.excused(kills, traffic.sent)
-    untaken = _untaken(stack.folder / "data" / "bridge.db", stack.config["tenant"], traffic.keys)
     columns = {
         "to Freshchat": verdict.freshchat([*traffic.talks, *traffic.chats], conversations),
-        "to Teams, Graph": verdict.teams(traffic.talks, threads, Counter(), untaken),
-        "… bot, group chats": verdict.teams(_chats(traffic, "groupChat"), threads, Counter(), untaken),
-        "… bot, personal": verdict.teams(_chats(traffic, "personal"), threads, excused, untaken),
+        "to Teams, Graph": verdict.teams(traffic.talks, threads, Counter(), healed),
+        "… bot, group chats": verdict.teams(_chats(traffic, "groupChat"), threads, Counter(), healed),
+        "… bot, personal": verdict.teams(_chats(traffic, "personal"), threads, excused, healed),
     }
     counted = {
         "kills": len(kills),
@@ -49,7 +53,7 @@ def _chats(traffic: Traffic, scope: str) -> list[Talk]:
     return [talk for talk in traffic.chats if talk.place["scope"] == scope]
 
 
-def _untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> frozenset[str]:
+def untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """List the answers that the queue does not remember to have taken: Freshchat gave their webhooks up."""
     with closing(sqlite3.connect(database)) as db:
         known = {row[0] for row in db.execute("SELECT key FROM dedupe")}

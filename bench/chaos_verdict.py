@@ -28,13 +28,13 @@ class Kill:
 class Column:
     """The counts of one transport.
 
-    `in_window` are extra copies that the stated window explains; `untaken` is what the door had never answered with
-    200 when the sender gave up: it is not in the queue's memory of what it took.
+    `in_window` are extra copies that the stated window explains; `healed` came by reconciliation: its webhooks had been
+    given up before the door could answer one.
     """
 
     pieces: int = 0
     lost: int = 0
-    untaken: int = 0
+    healed: int = 0
     duplicated: int = 0
     in_window: int = 0
     out_of_order: int = 0
@@ -61,17 +61,18 @@ def freshchat(talks: Iterable[Talk], conversations: Sequence[Mapping[str, Any]])
             places.setdefault(owner, []).append([token for token in tokens if _owner(token) == owner])
     for talk in talks:
         arrived = [token for piece in places.get(talk.name, []) for token in piece]
-        _count(column, talk.asked, arrived, Counter(), frozenset())
+        _count(column, talk.asked, arrived, Counter())
         column.out_of_order += _disorder(column, talk.asked, arrived)
     return column
 
 
 def teams(
-    talks: Iterable[Talk], threads: Sequence[Mapping[str, Any]], excused: Counter[str], untaken: frozenset[str]
+    talks: Iterable[Talk], threads: Sequence[Mapping[str, Any]], excused: Counter[str], healed: frozenset[str]
 ) -> Column:
     """Judge the way to Teams: each answer once, in order, in the thread of its question, by the right transport.
 
-    `excused` says how many extra copies of a token the window explains, `untaken` which tokens the door never took.
+    `excused` says how many extra copies of a token the window explains, `healed` which tokens the door never took:
+    they come late, so what was said after them may be there before them.
     """
     column, shown = Column(), {t["conversation_id"]: [m for m in t["messages"] if m["via"] != "user"] for t in threads}
     via = {t["conversation_id"]: {m["via"] for m in shown[t["conversation_id"]]} for t in threads}
@@ -85,8 +86,9 @@ def teams(
         column.wrong += [f"{talk.name} was answered via {name}" for name in unexpected]
         for said in talk.answered.values():
             mine = [token for token in there if token in set(said)]
-            _count(column, said, mine, excused, untaken)
-            column.out_of_order += _disorder(column, said, mine)
+            _count(column, said, mine, excused)
+            column.healed += len(healed.intersection(said))
+            column.out_of_order += _disorder(column, said, [token for token in mine if token not in healed])
     return column
 
 
@@ -94,16 +96,12 @@ def _owner(token: str) -> str:
     return token.split("-")[1]
 
 
-def _count(
-    column: Column, said: Sequence[str], arrived: Sequence[str], excused: Counter[str], untaken: frozenset[str]
-) -> None:
+def _count(column: Column, said: Sequence[str], arrived: Sequence[str], excused: Counter[str]) -> None:
     counts = Counter(arrived)
     column.pieces += len(said)
     for token in said:
         extra = counts[token] - 1
-        if extra < 0 and token in untaken:
-            column.untaken += 1
-        elif extra < 0:
+        if extra < 0:
             column.lost += 1
             column.wrong.append(f"lost: {token}")
         if extra > 0:
@@ -167,9 +165,9 @@ class Result:
         lines = [head, *self.rows()]
         widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
         text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-        text += ["", _counts("", ("pieces", "lost", "dup", "in window", "disorder", "misrouted", "untaken"))]
+        text += ["", _counts("", ("pieces", "lost", "dup", "in window", "disorder", "misrouted", "healed"))]
         for name, c in self.columns.items():
-            numbers = (c.pieces, c.lost, c.duplicated, c.in_window, c.out_of_order, c.misrouted, c.untaken)
+            numbers = (c.pieces, c.lost, c.duplicated, c.in_window, c.out_of_order, c.misrouted, c.healed)
             text.append(_counts(name, numbers))
         text += ["", *(f"{name}: {value}" for name, value in self.facts.items())]
         text += [f"never reached when armed: {name}" for name, _ in sorted(self.missed.items())]
