@@ -35,6 +35,7 @@ from bench.chaos_judge import judge, untaken
 from bench.chaos_stack import PATIENCE, Aim, ChaosStack
 from bench.chaos_traffic import Batch, Traffic
 from bench.chaos_verdict import Kill, Result
+from bridge.ids import parse_freshchat_key
 
 WHENS = ("before", "during", "after")
 QUIET = 0.7
@@ -240,9 +241,11 @@ class Run:
     async def _heal(self) -> None:
         """Fetch what Freshchat gave up to tell while no process lived."""
         database = self.stack.folder / "data" / "bridge.db"
-        self.healed = untaken(database, self.stack.config["tenant"], self.traffic.keys)
-        code, _, err = await self.stack.bridgectl("reconcile", "--since", "1d")
-        assert code == 0, err
+        missing = untaken(database, self.stack.config["tenant"], self.traffic.keys)
+        self.healed = frozenset(token for tokens in missing.values() for token in tokens)
+        for conversation in {parse_freshchat_key(key).conversation for key in missing}:
+            code, _, err = await self.stack.bridgectl("reconcile", "--since", "1d", "--conversation", conversation)
+            assert code == 0, err
         await self.stack.settled(SETTLE_SECONDS)
 
 

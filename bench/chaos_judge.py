@@ -53,9 +53,9 @@ def _chats(traffic: Traffic, scope: str) -> list[Talk]:
     return [talk for talk in traffic.chats if talk.place["scope"] == scope]
 
 
-def untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """List the answers that the queue does not remember to have taken: Freshchat gave their webhooks up."""
+def untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Give the answers (key: tokens) that the queue does not remember to have taken: Freshchat gave them up."""
     with closing(sqlite3.connect(database)) as db:
         known = {row[0] for row in db.execute("SELECT key FROM dedupe")}
     digests = {key: hashlib.blake2b(dedupe_id(tenant, key).encode(), digest_size=16).digest() for key in keys}
-    return frozenset(token for key, tokens in keys.items() if digests[key] not in known for token in tokens)
+    return {key: tokens for key, tokens in keys.items() if digests[key] not in known}

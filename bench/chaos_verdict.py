@@ -11,7 +11,7 @@ from typing import Any
 from bench.chaos_board import Note
 from bench.chaos_traffic import Talk, tokens_of
 
-WINDOW = ("BotReplies", "Connector.call", "SqliteThreadMap.done")
+WINDOW = ("_post_via.call", "SqliteThreadMap.done")
 """Marks of the points between the connector's work and the journal row (docs/guarantees.md, window 1)."""
 
 
