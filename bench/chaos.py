@@ -31,7 +31,7 @@ from typing import Any
 import aiohttp
 
 from bench.chaos_board import read
-from bench.chaos_judge import judge, untaken
+from bench.chaos_judge import healed_keys, judge, untaken
 from bench.chaos_stack import PATIENCE, Aim, ChaosStack
 from bench.chaos_traffic import Batch, Traffic
 from bench.chaos_verdict import Kill, Result
@@ -242,7 +242,8 @@ class Run:
         """Fetch what Freshchat gave up to tell while no process lived."""
         database = self.stack.folder / "data" / "bridge.db"
         missing = untaken(database, self.stack.config["tenant"], self.traffic.keys)
-        self.healed = frozenset(token for tokens in missing.values() for token in tokens)
+        late = {*missing, *healed_keys(self.stack.folder / "bridge.log")}
+        self.healed = frozenset(token for key in late for token in self.traffic.keys.get(key, ()))
         for conversation in {parse_freshchat_key(key).conversation for key in missing}:
             code, _, err = await self.stack.bridgectl("reconcile", "--since", "1d", "--conversation", conversation)
             assert code == 0, err

@@ -59,3 +59,9 @@ def untaken(database: Path, tenant: str, keys: Mapping[str, Sequence[str]]) -> d
         known = {row[0] for row in db.execute("SELECT key FROM dedupe")}
     digests = {key: hashlib.blake2b(dedupe_id(tenant, key).encode(), digest_size=16).digest() for key in keys}
     return {key: tokens for key, tokens in keys.items() if digests[key] not in known}
+
+
+def healed_keys(log: Path) -> set[str]:
+    """Give the keys of answers that a living process fetched by itself, because their webhooks had been given up."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {json.loads(line)["key"] for line in lines if '"action": "healed"' in line and line.endswith("}")}

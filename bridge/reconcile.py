@@ -217,7 +217,7 @@ class Reconciler:
         body = json.dumps(said.body, ensure_ascii=False).encode("utf-8", "replace")
         healed = await self._intake.store("to-teams", tenant, key, session, kind, body)
         if healed:
-            self._telemetry.reconciled(tenant, 1)
+            self._telemetry.reconciled(tenant, key)
         return healed
 
     async def _follow(self, link: Link, state: ReadBack, order: Order) -> bool:

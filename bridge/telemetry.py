@@ -148,9 +148,10 @@ class Telemetry:
         if given:
             self._meters.token_at.labels(account).set_to_current_time()
 
-    def reconciled(self, tenant: str, found: int) -> None:
-        """Count messages that a webhook should have brought, and reading back did."""
-        self._meters.reconciled.labels(tenant).inc(found)
+    def reconciled(self, tenant: str, key: str) -> None:
+        """Count a message that a webhook should have brought, and reading back did."""
+        self._meters.reconciled.labels(tenant).inc()
+        self._logger.info("healed", tenant=tenant, key=key)
 
     def count(self, what: str) -> None:
         """Count something that has no counter of its own."""

@@ -27,6 +27,9 @@ LINK_PATIENCE = 5.0
 LATE = 120.0
 """Seconds after which an answer tells when it was written: newer ones may stand above it already."""
 
+MAX_GROUPS = 10_000
+"""Teams whose group id is kept in memory."""
+
 Via = Literal["graph", "bot"]
 Translate = Callable[[dict[str, Any], str], Event | Ignored]
 Say = Callable[..., str]
@@ -77,6 +80,7 @@ class ToTeams:
         self._threads, self.transports, self._directory = threads, transports, directory
         self._say, self._clock, self._telemetry = say, clock, telemetry
         self._journal = Journal(threads, clock)
+        self._groups: dict[tuple[str, str], str] = {}
 
     async def __call__(self, delivery: Delivery) -> Outcome:
         """Deliver one webhook, or a notice for whoever asked; raises BridgeError."""
@@ -188,11 +192,17 @@ class ToTeams:
         """Fill in the team's Entra group id, which Graph needs (to post, or to read back) and plain messages lack."""
         if place.scope != "channel" or place.team_group_id or not place.team_id:
             return place
-        known = await self._threads.fact(tenant, "team", place.team_id)
+        group = self._groups.get((tenant, place.team_id)) or await self._group_id(tenant, place.team_id, place)
+        return replace(place, team_group_id=group)
+
+    async def _group_id(self, tenant: str, team: str, place: Place) -> str | None:
+        known = await self._threads.fact(tenant, "team", team)
         group = known["group"] if known else await self._directory.team_group_id(place)
         if group and not known:
-            await self._threads.learn(tenant, "team", place.team_id, {"group": group}, None)
-        return replace(place, team_group_id=group)
+            await self._threads.learn(tenant, "team", team, {"group": group}, None)
+        if group and len(self._groups) < MAX_GROUPS:
+            self._groups[tenant, team] = group  # it never changes
+        return group
 
     async def _post(self, cause: Cause, place: Place, reply: Reply, number: int) -> str:
         """Post one piece; in `auto`, Graph's refusal of our sign-in falls back to the bot, with an alert."""
