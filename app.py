@@ -25,6 +25,7 @@ from adapters.freshchat.translate import to_event as freshchat_event
 from adapters.freshchat.webhook import FreshchatWebhook
 from adapters.http import HostRule, call, endpoint
 from adapters.http import session as http_session
+from adapters.local.files_objects import LocalObjects
 from adapters.operators import Held, operators_page
 from adapters.probes import Probes
 from adapters.stores import Ports, open_ports
@@ -66,6 +67,8 @@ async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", tel
     try:
         if role != "worker":
             await parts.add_doors(app)
+            if isinstance(ports.objects, LocalObjects):
+                app.add_routes(ports.objects.routes())
         workers = parts.add_workers(app) if role != "web" else []
     except BaseException:
         await parts.close()

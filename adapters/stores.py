@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 
+from adapters.local.files_objects import LocalObjects
 from adapters.local.files_secrets import LocalSecrets
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from adapters.local.sqlite_threads import SqliteThreadMap
 from bridge.errors import Misconfigured
-from bridge.ports import Queue, SecretSource, ThreadMap
+from bridge.ports import ObjectStore, Queue, SecretSource, ThreadMap
 from bridge.settings import Settings
 
 T = TypeVar("T")
@@ -29,12 +30,14 @@ class Ports:
     queue: Queue
     threads: ThreadMap
     secrets: SecretSource
+    objects: ObjectStore
 
 
 EMBEDDED = {
     "BRIDGE_QUEUE": "local.sqlite_queue",
     "BRIDGE_THREADS": "local.sqlite_threads",
     "BRIDGE_SECRETS": "local.files_secrets",
+    "BRIDGE_OBJECTS": "local.files_objects",
 }
 
 
@@ -43,6 +46,7 @@ class Opening:
 
     def __init__(self, settings: Settings, clock: Callable[[], float], stack: AsyncExitStack) -> None:
         self.settings, self.clock, self.stack = settings, clock, stack
+        self.objects: ObjectStore | None = None
         self._embedded: Database | None = None
 
     async def database(self) -> Database:
@@ -63,12 +67,64 @@ async def _sqlite_queue(opening: Opening) -> Queue:
     return queue
 
 
+async def _service_bus_queue(opening: Opening) -> Queue:
+    from adapters.azure.service_bus import open_queue  # noqa: PLC0415 - the SDK is for those who use it
+
+    return await opening.stack.enter_async_context(open_queue(opening.settings, opening.objects))
+
+
 async def _sqlite_threads(opening: Opening) -> ThreadMap:
     return SqliteThreadMap(await opening.database(), now=opening.clock)
 
 
-QUEUES: dict[str, Callable[[Opening], Awaitable[Queue]]] = {"local.sqlite_queue": _sqlite_queue}
-THREADS: dict[str, Callable[[Opening], Awaitable[ThreadMap]]] = {"local.sqlite_threads": _sqlite_threads}
+async def _cosmos_threads(opening: Opening) -> ThreadMap:
+    from adapters.azure.cosmos import open_threads  # noqa: PLC0415 - 0.3 s for those who use it
+
+    return await opening.stack.enter_async_context(open_threads(opening.settings, opening.clock))
+
+
+def _files_secrets(settings: Settings) -> SecretSource:
+    environment = {name: value for name, value in dotenv_values(".env").items() if value} | dict(os.environ)
+    return LocalSecrets(settings.data_dir / "secrets", environment)
+
+
+def _key_vault(settings: Settings) -> SecretSource:
+    from adapters.azure.key_vault import open_key_vault  # noqa: PLC0415 - the SDK is for those who use it
+
+    return open_key_vault(settings.key_vault_url, settings.azure_client_id)
+
+
+def _files_objects(settings: Settings, secrets: SecretSource) -> ObjectStore:
+    url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    return LocalObjects(settings.data_dir / "objects", secrets, url)
+
+
+def _blobs(settings: Settings, _secrets: SecretSource) -> ObjectStore:
+    from adapters.azure.blob import open_blobs  # noqa: PLC0415 - the SDK is for those who use it
+
+    given = settings.storage_connection_string
+    connection_string = given.get_secret_value() if given else ""
+    return open_blobs(
+        settings.storage_account_url, connection_string, settings.storage_container, settings.azure_client_id
+    )
+
+
+QUEUES: dict[str, Callable[[Opening], Awaitable[Queue]]] = {
+    "local.sqlite_queue": _sqlite_queue,
+    "azure.service_bus": _service_bus_queue,
+}
+THREADS: dict[str, Callable[[Opening], Awaitable[ThreadMap]]] = {
+    "local.sqlite_threads": _sqlite_threads,
+    "azure.cosmos": _cosmos_threads,
+}
+SECRETS: dict[str, Callable[[Settings], SecretSource]] = {
+    "local.files_secrets": _files_secrets,
+    "azure.key_vault": _key_vault,
+}
+OBJECTS: dict[str, Callable[[Settings, SecretSource], ObjectStore]] = {
+    "local.files_objects": _files_objects,
+    "azure.blob": _blobs,
+}
 
 
 @asynccontextmanager
@@ -76,10 +132,29 @@ async def open_ports(settings: Settings, clock: Callable[[], float] = time.time)
     """Open the stores that the settings name, and close them at the end. Misconfigured if one cannot be used."""
     queue = _chosen("BRIDGE_QUEUE", settings.queue, QUEUES)
     threads = _chosen("BRIDGE_THREADS", settings.threads, THREADS)
-    _chosen("BRIDGE_SECRETS", settings.secrets, {EMBEDDED["BRIDGE_SECRETS"]: None})
+    open_objects = _chosen("BRIDGE_OBJECTS", settings.objects, OBJECTS)
     async with AsyncExitStack() as stack:
+        secrets = open_secrets(settings)
+        stack.push_async_callback(secrets.close)
+        objects = open_objects(settings, secrets)
+        stack.push_async_callback(objects.close)
         opening = Opening(settings, clock, stack)
-        yield Ports(queue=await queue(opening), threads=await threads(opening), secrets=open_secrets(settings))
+        opening.objects = None if settings.objects == EMBEDDED["BRIDGE_OBJECTS"] else objects
+        yield Ports(queue=await queue(opening), threads=await threads(opening), secrets=secrets, objects=objects)
+
+
+@asynccontextmanager
+async def open_queue(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[Queue]:
+    """Open the queue alone; as `open_ports`."""
+    async with AsyncExitStack() as stack:
+        yield await _chosen("BRIDGE_QUEUE", settings.queue, QUEUES)(Opening(settings, clock, stack))
+
+
+@asynccontextmanager
+async def open_threads(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[ThreadMap]:
+    """Open the thread map alone; as `open_ports`."""
+    async with AsyncExitStack() as stack:
+        yield await _chosen("BRIDGE_THREADS", settings.threads, THREADS)(Opening(settings, clock, stack))
 
 
 def _chosen(setting: str, name: str, adapters: Mapping[str, T]) -> T:
@@ -90,6 +165,5 @@ def _chosen(setting: str, name: str, adapters: Mapping[str, T]) -> T:
 
 
 def open_secrets(settings: Settings) -> SecretSource:
-    """Open the secret source alone; it needs no closing. Misconfigured if it cannot be used."""
-    environment = {name: value for name, value in dotenv_values(".env").items() if value} | dict(os.environ)
-    return LocalSecrets(settings.data_dir / "secrets", environment)
+    """Open the secret source alone, for who closes it. Misconfigured if it cannot be used."""
+    return _chosen("BRIDGE_SECRETS", settings.secrets, SECRETS)(settings)

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     queue: str = _setting("BRIDGE_QUEUE", "local.sqlite_queue", "adapter of the queue")
     threads: str = _setting("BRIDGE_THREADS", "local.sqlite_threads", "adapter of the thread map")
     secrets: str = _setting("BRIDGE_SECRETS", "local.files_secrets", "adapter of the secret source")
+    objects: str = _setting("BRIDGE_OBJECTS", "local.files_objects", "adapter of the store for files")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "BRIDGE_LOG_LEVEL", "INFO", "`DEBUG` also logs each accepted request"
     )
@@ -181,6 +182,48 @@ class Settings(BaseSettings):
         "FRESHCHAT_HOST_ALLOWLIST", FRESHWORKS_HOSTS, "host suffixes the API token may go to, separated by `;` or `,`"
     )
 
+    azure_client_id: str | None = _setting(
+        "AZURE_CLIENT_ID", None, "client id of the user-assigned managed identity (default: the system-assigned one)"
+    )
+    cosmos_endpoint: str = _setting(
+        "AZURE_COSMOS_ENDPOINT", "", "address of the Cosmos DB account (`BRIDGE_THREADS=azure.cosmos`)"
+    )
+    cosmos_key: SecretStr | None = _setting(
+        "AZURE_COSMOS_KEY", None, "key of the Cosmos DB account (default: the machine's managed identity)"
+    )
+    cosmos_database: str = _setting("AZURE_COSMOS_DATABASE", "bridge", "database in the Cosmos DB account")
+    servicebus_namespace: str = _setting(
+        "AZURE_SERVICEBUS_NAMESPACE",
+        "",
+        "host of the Service Bus namespace, asked as the machine's managed identity (`BRIDGE_QUEUE=azure.service_bus`)",
+    )
+    servicebus_connection_string: SecretStr | None = _setting(
+        "AZURE_SERVICEBUS_CONNECTION_STRING",
+        None,
+        "connection string of the Service Bus namespace, with rights to send and listen (instead of an identity)",
+    )
+    servicebus_transport: Literal["amqp", "websockets"] = _setting(
+        "AZURE_SERVICEBUS_TRANSPORT", "amqp", "`websockets`: AMQP through port 443, where 5671 is closed"
+    )
+    servicebus_prefix: str = _setting(
+        "AZURE_SERVICEBUS_PREFIX", "", "goes before the names of the queues `to-freshchat` and `to-teams`"
+    )
+    storage_account_url: str = _setting(
+        "AZURE_STORAGE_ACCOUNT_URL",
+        "",
+        "blob address of the storage account, asked as the machine's managed identity (`BRIDGE_OBJECTS=azure.blob`)",
+    )
+    storage_connection_string: SecretStr | None = _setting(
+        "AZURE_STORAGE_CONNECTION_STRING", None, "connection string of the storage account (instead of an identity)"
+    )
+    storage_container: str = _setting(
+        "AZURE_STORAGE_CONTAINER", "bridge-files", "container in the storage account, made where it is missing"
+    )
+    key_vault_url: str = _setting(
+        "AZURE_KEY_VAULT_URL",
+        "",
+        "address of the vault, asked as the machine's managed identity (`BRIDGE_SECRETS=azure.key_vault`)",
+    )
     insights: SecretStr | None = _setting(
         "APPLICATIONINSIGHTS_CONNECTION_STRING", None, "push traces and metrics to this Application Insights resource"
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 from adapters.http import session as http_session
+from bridge.ports import SecretSource
 from bridge.settings import Settings
 from bridge.tenants import Tenant
-from bridgectl.doctor import freshchat, local, microsoft, outside
+from bridgectl.doctor import cosmos, freshchat, local, microsoft, outside, service_bus
 from bridgectl.doctor.case import Case, Heard
 from bridgectl.doctor.report import Finding, Report
 
@@ -33,10 +35,10 @@ async def examine(progress: Progress, *, offline: bool, manifest: Path | None) -
     tenants = local.read_tenants(tenants_report, settings)
     local.look_at_names(report, settings, tenants)
     progress("stores")
-    secrets = await local.look_at_stores(stores, settings)
+    secrets = await _look_at_stores(stores, settings)
     findings = [*report.findings, *tenants_report.findings, *stores.findings]
     heard = Heard()
-    async with http_session(watch=[heard.trace]) as session:
+    async with _closing(secrets), http_session(watch=[heard.trace]) as session:
         case = Case(
             settings=settings,
             tenants=tenants,
@@ -53,8 +55,26 @@ async def examine(progress: Progress, *, offline: bool, manifest: Path | None) -
     return settings, findings + clock.findings
 
 
+@asynccontextmanager
+async def _closing(secrets: SecretSource | None) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if secrets is not None:
+            await secrets.close()
+
+
+async def _look_at_stores(report: Report, settings: Settings) -> SecretSource | None:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await local.look_at_stores(report, settings)
+    except TimeoutError:
+        report.problem("stores", f"no result within {SECONDS:.0f} s", microsoft.NETWORK)
+        return None
+
+
 async def _run_all(case: Case, progress: Progress) -> list[Finding]:
-    checks = _checks(case.tenants)
+    checks = _checks(case)
     waiting = dict.fromkeys(checks)
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -70,12 +90,16 @@ async def _run_all(case: Case, progress: Progress) -> list[Finding]:
     return [finding for report in reports for finding in report.findings]
 
 
-def _checks(tenants: tuple[Tenant, ...]) -> dict[str, Check]:
-    accounts: dict[str, Check] = {
-        f"freshchat {tenant.name or tenant.id}" if len(tenants) > 1 else "freshchat": partial(_account, tenant)
-        for tenant in tenants
+def _checks(case: Case) -> dict[str, Check]:
+    checks: dict[str, Check] = {
+        f"freshchat {tenant.name or tenant.id}" if len(case.tenants) > 1 else "freshchat": partial(_account, tenant)
+        for tenant in case.tenants
     }
-    return accounts | {
+    if case.settings.threads == cosmos.ADAPTER:
+        checks["cosmos"] = cosmos.look_at_account
+    if case.settings.queue == service_bus.ADAPTER:
+        checks["service bus"] = service_bus.look_at_namespace
+    return checks | {
         "bot": microsoft.look_at_bot,
         "bot keys": microsoft.look_at_keys,
         "graph": microsoft.look_at_graph,

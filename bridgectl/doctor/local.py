@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import UUID
 
@@ -15,13 +16,14 @@ from pydantic import SecretStr
 from yarl import URL
 
 from adapters.local.files_secrets import KEY_VARIABLE
-from adapters.stores import open_ports, open_secrets
+from adapters.stores import EMBEDDED, open_queue, open_secrets, open_threads
 from adapters.upstreams import LOOPBACK
 from bridge.errors import BridgeError, Misconfigured, StoreFull
-from bridge.ports import SecretSource
+from bridge.ports import Queue, SecretSource, ThreadMap
 from bridge.settings import Settings, load, suffixes
 from bridge.tenants import SECRET_PREFIX, Tenant, load_tenants
 from bridgectl.config import rows
+from bridgectl.doctor import cosmos, service_bus
 from bridgectl.doctor.report import Report
 
 SETTINGS_PAGE = "docs/settings.md"
@@ -140,19 +142,30 @@ def is_guid(text: str) -> bool:
 
 
 async def look_at_stores(report: Report, settings: Settings) -> SecretSource | None:
-    """Look at the data folder, ping each store; give the secret source if it can be read."""
-    if _look_at_folder(report, settings.data_dir):
+    """Look at the data folder, ping each store; give the secret source, for who closes it, if it can be read."""
+    there = _look_at_folder(report, settings.data_dir)
+    embedded = any(adapter.startswith("local.") for adapter in (settings.queue, settings.threads))
+    if there or not embedded:  # opening embedded stores would make them, and they would be ours
         await _ping_stores(report, settings)
     elif report.broken:
         report.skipped("secrets", "they are in a folder that cannot be used")
         return None
+    return await _open_secrets(report, settings)
+
+
+async def _open_secrets(report: Report, settings: Settings) -> SecretSource | None:
+    secrets: SecretSource | None = None
     try:
         secrets = open_secrets(settings)
         await secrets.ping()
     except (Misconfigured, BridgeError) as error:
         folder = settings.data_dir / "secrets"
         todo = f"Make {folder} readable for the bridge, and set {KEY_VARIABLE} to the key it was made with."
+        if settings.secrets != EMBEDDED["BRIDGE_SECRETS"]:
+            todo = "Correct BRIDGE_SECRETS and the settings of that store, or what its identity may do there."
         report.problem("secrets", str(error), todo)
+        if secrets is not None:
+            await secrets.close()
         return None
     report.ok("secrets", settings.secrets)
     return secrets
@@ -190,17 +203,21 @@ def _look_at_room(report: Report, folder: Path, free: int) -> None:
 
 
 async def _ping_stores(report: Report, settings: Settings) -> None:
+    if settings.queue != service_bus.ADAPTER:  # which has a check of its own
+        await _ping(report, settings, "queue", settings.queue, open_queue(settings))
+    if settings.threads != cosmos.ADAPTER:  # which has a check of its own
+        await _ping(report, settings, "threads", settings.threads, open_threads(settings))
+
+
+async def _ping(
+    report: Report, settings: Settings, name: str, adapter: str, store: AbstractAsyncContextManager[Queue | ThreadMap]
+) -> None:
     try:
-        async with open_ports(settings) as ports:
-            for name, ping, adapter in (
-                ("queue", ports.queue.ping, settings.queue),
-                ("threads", ports.threads.ping, settings.threads),
-            ):
-                try:
-                    await ping()
-                    report.ok(name, adapter)
-                except (StoreFull, BridgeError) as error:
-                    todo = f"Make room in {settings.data_dir}, and let the bridge's user write there."
-                    report.problem(name, f"{type(error).__name__}: {error}", todo)
+        async with store as opened:
+            await opened.ping()
+            report.ok(name, adapter)
+    except (StoreFull, BridgeError) as error:
+        todo = f"Make room in {settings.data_dir}, and let the bridge's user write there."
+        report.problem(name, f"{type(error).__name__}: {error}", todo)
     except Misconfigured as error:
-        report.problem("queue", str(error), "Correct BRIDGE_QUEUE, BRIDGE_THREADS or BRIDGE_DATA_DIR.")
+        report.problem(name, str(error), f"Correct BRIDGE_{name.upper()} and the settings of that store.")

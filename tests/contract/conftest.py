@@ -2,5 +2,12 @@
 
 import pytest
 
-for suite in ("queue_suite", "queue_records_suite", "queue_model", "thread_map_suite", "secret_source_suite"):
+for suite in (
+    "queue_suite",
+    "queue_records_suite",
+    "queue_model",
+    "thread_map_suite",
+    "secret_source_suite",
+    "object_store_suite",
+):
     pytest.register_assert_rewrite(f"tests.contract.{suite}")

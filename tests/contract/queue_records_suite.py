@@ -20,6 +20,7 @@ async def bury(rig: QueueRig, queue: Queue, failure: Failure = FAILED, direction
     (sent,) = await rig.put(queue, session="dead", direction=direction)
     session = await accept(queue, direction)
     await session.dead_letter(await head(session), failure)
+    assert await session.next() is None
     return sent
 
 
@@ -39,6 +40,7 @@ class QueueRecordsSuite:
         delivery = await head(session)
         assert delivery.envelope.span == "00f067aa0ba902b7"
         await session.dead_letter(delivery, FAILED)
+        assert await session.next() is None
         (letter,) = await queue.dead_letters()
         assert letter.envelope.span == "00f067aa0ba902b7"
         await queue.replay(letter.id)
@@ -71,6 +73,7 @@ class QueueRecordsSuite:
             assert (delivery.replays, delivery.attempts) == (replays, letter.attempts)
             assert delivery.first_failed_at == letter.first_failed_at
             await session.dead_letter(delivery, PASSING)
+            assert await session.next() is None
             (again,) = await queue.dead_letters()
             assert (again.replays, again.attempts) == (replays, letter.attempts + 1)
             assert again.first_failed_at == letter.first_failed_at < again.last_failed_at
@@ -99,6 +102,7 @@ class QueueRecordsSuite:
         await queue.replay(letter.id, automatic=True)
         session = await accept(queue)
         await session.dead_letter(await head(session), PASSING)
+        assert await session.next() is None
         (letter,) = await queue.dead_letters()
         assert await queue.replay(letter.id)
         delivery = await first(queue)
@@ -225,7 +229,7 @@ class QueueRoomSuite:
         await rig.put(queue, tenant="busy")
         rooms = Rooms(busy=0)
         waiting = asyncio.create_task(queue.accept(TO_FRESHCHAT, 20, rooms))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(max(0.3, rig.patience))
         assert not waiting.done()
         assert 1 <= rooms.asked <= 5
         rooms.rooms["busy"] = 1

@@ -44,6 +44,7 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "TEAMS_REPLY_VIA": "bot",
             "TEAMS_LIMITS": "published",
             "BRIDGE_OPS": "token",
+            "AZURE_SERVICEBUS_TRANSPORT": "websockets",
             "FRESHCHAT_WEBHOOK_SCHEME": "hmac",
             "BRIDGE_LOG_LEVEL": "DEBUG",
             "BRIDGE_CHANNEL_MESSAGES": "mention",

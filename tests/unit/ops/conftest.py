@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from adapters import http
+from adapters.local.files_objects import LocalObjects
 from adapters.local.files_secrets import LocalSecrets
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
@@ -184,10 +185,12 @@ def rig(tmp_path, sandbox_keys, monkeypatch):
         telemetry = Telemetry("INFO", log)
         async with Database(tmp_path / "bridge.db", now=clock) as database, http.session() as session:
             queue = SqliteQueue(database, now=clock)
+            source = secrets or LocalSecrets(tmp_path / "secrets", {})
             ports = Ports(
                 queue=queue,
                 threads=SqliteThreadMap(database, now=clock),
-                secrets=secrets or LocalSecrets(tmp_path / "secrets", {}),
+                secrets=source,
+                objects=LocalObjects(tmp_path / "objects", source, url),
             )
 
             async def health():

@@ -1,0 +1,173 @@
+"""The whole bridge with its thread map in Cosmos DB: the real process and SDK, and what each message costs there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from stack import ROOT, Stack, running, texts
+
+from tests.peers.cosmos import CosmosPeer
+from tests.peers.http_peer import Fault
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COST = json.loads((ROOT / "tests/fixtures/cosmos_cost.json").read_text(encoding="utf-8"))
+QUIET = {"TEAMS_REPLY_VIA": "bot", "BRIDGE_RECONCILE_SECONDS": "0", "BRIDGE_RETRY_WAIT": "0.2"}
+
+
+def settings(peer: CosmosPeer) -> dict[str, str]:
+    """Keep the thread map in this account."""
+    return {"BRIDGE_THREADS": "azure.cosmos", "AZURE_COSMOS_ENDPOINT": peer.url, "AZURE_COSMOS_KEY": peer.key} | QUIET
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def peer() -> AsyncIterator[CosmosPeer]:
+    async with CosmosPeer() as peer:
+        yield peer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(peer: CosmosPeer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running(tmp_path_factory.mktemp("cosmos"), **settings(peer)) as stack:
+        yield stack
+
+
+async def opened(stack: Stack, question: str) -> tuple[str, str]:
+    """Ask in a new thread; give the thread and its conversation."""
+    said = await stack.say(question)
+    await stack.settled()
+    (found,) = [c for c in await stack.conversations() if texts(c, "user")[0].endswith(question)]
+    return said["thread"], found["conversation_id"]
+
+
+async def test_each_message_costs_what_is_written_down(stack: Stack, peer: CosmosPeer) -> None:
+    """Point reads and writes only, and no query."""
+    thread, conversation = await opened(stack, "who knows the person, the team and the key by now?")
+    await stack.answer(conversation, "I do")
+    await stack.settled()
+
+    async def cost(what: Awaitable[Any]) -> dict[str, Any]:
+        counts, charges = Counter(peer.counts), peer.charges.total()
+        await what
+        await stack.settled()
+        return {"requests": dict(peer.counts - counts), "units": round(peer.charges.total() - charges)}
+
+    assert {
+        "question that opens a conversation": await cost(stack.say("a new thread")),
+        "question that follows": await cost(stack.say("one more", thread=thread)),
+        "answer": await cost(stack.answer(conversation, "an answer")),
+        "conversation resolved": await cost(
+            stack.post("freshchat/resolve", conversation_id=conversation, agent="grace")
+        ),
+    } == COST
+
+
+async def test_an_account_that_is_away_makes_messages_late(stack: Stack, peer: CosmosPeer) -> None:
+    """Nothing is lost, nothing is doubled, and what was asked first arrives first."""
+    thread, conversation = await opened(stack, "before the outage")
+    peer.faults.append(Fault(drop="before", count=100_000))
+    await stack.say("during the outage 1", thread=thread)
+    await stack.say("during the outage 2", thread=thread)
+
+    async def retried() -> bool:
+        return any(r.get("action") == "retry" and "cosmos" in str(r.get("code")) for r in stack.log())
+
+    await stack.until(retried)
+    peer.faults.clear()
+    await stack.settled()
+    (found,) = [c for c in await stack.conversations() if c["conversation_id"] == conversation]
+    assert [text[-19:] for text in texts(found, "user")[1:]] == ["during the outage 1", "during the outage 2"]
+
+
+async def test_the_map_outlives_the_process(stack: Stack) -> None:
+    """Another process on the same account carries the thread on."""
+    thread, conversation = await opened(stack, "before the restart")
+    await stack.stop_bridge()
+    await stack.start_bridge()
+    await stack.say("after the restart", thread=thread)
+    await stack.settled()
+    (found,) = [c for c in await stack.conversations() if c["conversation_id"] == conversation]
+    assert texts(found, "user")[-1].endswith("after the restart")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"AZURE_COSMOS_ENDPOINT": ""}, "AZURE_COSMOS_ENDPOINT must be the account's https address"),
+        ({"AZURE_COSMOS_KEY": "d3Jvbmc="}, "refuses AZURE_COSMOS_KEY"),
+        ({"AZURE_COSMOS_DATABASE": "typo", "BRIDGE_ENV": "production"}, "container typo/links is not there"),
+    ],
+)
+async def test_what_is_wrong_is_said_once_at_the_start(
+    peer: CosmosPeer, tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    """And not as a stack trace."""
+    async with running(tmp_path, bridge=False, **(settings(peer) | wrong)) as stack:
+        with pytest.raises(AssertionError, match="bridge did not start"):
+            await stack.start_bridge()
+        log = (tmp_path / "bridge.log").read_text(encoding="utf-8")
+    assert said in log
+    assert "Traceback" not in log
+
+
+# --- doctor
+
+
+async def doctor(stack: Stack, *arguments: str, **changed: str) -> dict[str, str]:
+    """Say what doctor finds about the account: status by what was looked at."""
+    before, stack.extra = stack.extra, stack.extra | changed
+    try:
+        _, out, err = await stack.bridgectl("doctor", "--json", *arguments)
+    finally:
+        stack.extra = before
+    assert stack.extra["AZURE_COSMOS_KEY"] not in out + err
+    return {
+        f"{finding['subject']} {finding['seen']}".strip(): finding["status"]
+        for finding in json.loads(out)["checks"]
+        if finding["check"] == "cosmos"
+    }
+
+
+async def test_doctor_sees_a_good_account(stack: Stack, peer: CosmosPeer) -> None:
+    """And may not look at it offline."""
+    containers = {f"container bridge/{name}": "ok" for name in ("links", "threads", "journal", "facts")}
+    assert await doctor(stack) == {"account takes writes": "ok"} | containers
+    counts = peer.counts.total()
+    assert await doctor(stack, "--offline") == {"account --offline": "skipped"}
+    assert peer.counts.total() == counts
+
+
+@pytest.mark.parametrize(
+    ("changed", "subject", "said"),
+    [
+        ({"AZURE_COSMOS_ENDPOINT": "http://127.0.0.1:1"}, "account", "cannot be reached"),
+        ({"AZURE_COSMOS_KEY": "d3Jvbmc="}, "account", "refuses AZURE_COSMOS_KEY"),
+        ({"AZURE_COSMOS_KEY": "no key"}, "settings", "AZURE_COSMOS_KEY is not a key"),
+    ],
+)
+async def test_doctor_says_what_is_wrong(stack: Stack, changed: dict[str, str], subject: str, said: str) -> None:
+    """One problem, named."""
+    ((seen, status),) = (await doctor(stack, **changed)).items()
+    assert status == "problem"
+    assert seen.startswith(subject)
+    assert said in seen
+
+
+async def test_doctor_looks_at_containers_and_makes_none(stack: Stack, peer: CosmosPeer) -> None:
+    """What is missing is a problem only where nobody makes it; another shape always is one."""
+    assert set((await doctor(stack, AZURE_COSMOS_DATABASE="new")).values()) == {"skipped"}
+    assert set((await doctor(stack, AZURE_COSMOS_DATABASE="new", BRIDGE_ENV="production")).values()) == {"problem"}
+    assert set(peer.databases) == {"bridge"}
+    journal = peer.databases["bridge"]["journal"]
+    kept = journal.definition
+    journal.definition = kept | {"defaultTtl": 60}
+    found = await doctor(stack)
+    journal.definition = kept
+    said = "container bridge/journal has the default time to live 60, and needs 2592000"
+    assert [seen for seen, status in found.items() if status == "problem"] == [said]
