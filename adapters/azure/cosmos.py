@@ -21,7 +21,7 @@ The other way round the redelivery would find its own message taken, and send ag
 
 COST, counted by the peer at 1 unit per read, 5 per create and 10 per change of an item of 1 KB (a test compares it with
 `tests/fixtures/cosmos_cost.json`): a question that opens a conversation 12 calls and 46 units, one that follows 7 and
-24, an answer 6 and 23, a resolved conversation 4 and 13. A call takes 0.8 ms of this process, nearly all in the SDK.
+24, an answer 5 and 22, a resolved conversation 4 and 13. A call takes 0.8 ms of this process, nearly all in the SDK.
 """
 
 from __future__ import annotations
