@@ -17,15 +17,17 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import web
 
-from bridge.errors import Rejected, StoreFull, Unavailable
+from adapters.local.files import refusals
+from bridge.errors import Rejected, Unavailable
 from bridge.objects import content_disposition, safe_type
 from bridge.ports import Disposition, ObjectRef, SecretSource
 
@@ -42,7 +44,6 @@ HEADERS = {
 }
 _ID = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"([0-9a-f]{32})\.(\d{1,12})\.([A-Za-z0-9_-]{43})")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Head:
     content_type: str
     disposition: str
     start: int
+
+
+_refusals = partial(refusals, "the folder for files", "objects", "files_objects")
 
 
 class LocalObjects:
@@ -233,17 +237,3 @@ def _discard(file: BinaryIO, temporary: Path) -> None:
 
 def _gone() -> Rejected:
     return Rejected("the file is not kept any more", code="object_gone", component="files_objects")
-
-
-@contextmanager
-def _refusals(*, writing: bool = False) -> Iterator[None]:
-    """Say in our words what the file system refused."""
-    try:
-        yield
-    except OSError as error:
-        reason = errno.errorcode.get(error.errno or 0, "?")
-        if writing and error.errno in _FULL:
-            raise StoreFull(f"the folder for files cannot be written to ({reason})") from None
-        raise Unavailable(
-            f"the folder for files cannot be used ({reason})", code="objects", component="files_objects"
-        ) from None

@@ -8,18 +8,19 @@ beside the secrets, which protects copies of single files but not of the whole f
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from bridge.errors import Misconfigured, StoreFull, Unavailable
+from adapters.local.files import refusals
+from bridge.errors import Misconfigured, StoreFull
 
 try:
     import fcntl
@@ -30,7 +31,7 @@ KEY_VARIABLE = "BRIDGE_SECRET_KEY"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _KEY_FILE = ".key"
 _LOCK_FILE = ".lock"
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
+_refusals = partial(refusals, "the secrets folder", "secrets", "files_secrets")
 
 
 class LocalSecrets:
@@ -212,17 +213,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _refusals(*, writing: bool = False) -> Iterator[None]:
-    """Say in our words what the file system refused; neither values nor contents are in it."""
-    try:
-        yield
-    except OSError as error:
-        reason = errno.errorcode.get(error.errno or 0, "?")
-        if writing and error.errno in _READ_ONLY:
-            raise StoreFull(f"the secrets folder cannot be written to ({reason})") from None
-        raise Unavailable(
-            f"the secrets folder cannot be used ({reason})", code="secrets", component="files_secrets"
-        ) from None

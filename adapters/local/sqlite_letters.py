@@ -14,8 +14,8 @@ _BURY = """INSERT INTO dead_letters (direction, session, tenant, message_id, kin
         span, replays, attempts, first_failed_at, last_failed_at, code, message, component, transient)
     SELECT direction, ?, tenant, message_id, kind, trace, received_at, body,
         span, replays, attempts + 1, coalesce(first_failed_at, ?), ?, ?, ?, ?, ? FROM messages WHERE id = ?"""
-_LETTER = """SELECT id, direction, tenant, message_id, kind, trace, received_at, body, session, code, message,
-        component, transient, first_failed_at, last_failed_at, attempts, span, replays
+_LETTER = """SELECT id, direction, tenant, message_id, kind, trace, received_at, body, span, session, code, message,
+        component, transient, first_failed_at, last_failed_at, attempts, replays
     FROM dead_letters """
 _ONE = _LETTER + "WHERE id = ?"
 _ALL = _LETTER + "WHERE id > ? ORDER BY id LIMIT ?"
@@ -32,22 +32,26 @@ def dead_letter(conn: sqlite3.Connection, held: Held, session: str, failure: Fai
     return following
 
 
+def _envelope(about: Sequence[Any]) -> Envelope:
+    direction, tenant, message_id, kind, trace, received_at, body, span, session = about
+    return Envelope(
+        direction=DIRECTIONS[direction],
+        tenant=tenant,
+        message_id=message_id,
+        session=session,
+        kind=kind,
+        trace=trace,
+        body=body,
+        received_at=received_at,
+        span=span,
+    )
+
+
 def _letter(row: Sequence[Any]) -> DeadLetter:
-    number, direction, tenant, message_id, kind, trace, received_at, body, session, *rest = row
-    code, message, component, transient, first_failed_at, last_failed_at, attempts, span, replays = rest
+    number, *about, code, message, component, transient, first_failed_at, last_failed_at, attempts, replays = row
     return DeadLetter(
         id=str(number),
-        envelope=Envelope(
-            direction=DIRECTIONS[direction],
-            tenant=tenant,
-            message_id=message_id,
-            session=session,
-            kind=kind,
-            trace=trace,
-            body=body,
-            received_at=received_at,
-            span=span,
-        ),
+        envelope=_envelope(about),
         failure=Failure(code=code, message=message, component=component, transient=bool(transient)),
         first_failed_at=first_failed_at,
         last_failed_at=last_failed_at,
@@ -101,19 +105,9 @@ def waiting(conn: sqlite3.Connection, trace: str, limit: int) -> list[Waiting]:
 
 
 def _waiting(row: Sequence[Any]) -> Waiting:
-    direction, tenant, message_id, kind, trace, received_at, body, span, session, attempts, first, failure = row
+    *about, attempts, first, failure = row
     return Waiting(
-        envelope=Envelope(
-            direction=DIRECTIONS[direction],
-            tenant=tenant,
-            message_id=message_id,
-            session=session,
-            kind=kind,
-            trace=trace,
-            body=body,
-            received_at=received_at,
-            span=span,
-        ),
+        envelope=_envelope(about),
         attempts=attempts,
         first_failed_at=first,
         failure=Failure(**json.loads(failure)) if failure else None,
