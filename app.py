@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from adapters.counted_tokens import CountedTokens
-from adapters.doors import expect, timed
+from adapters.doors import refuse_odd_expectations, timed
 from adapters.exporters import Grace, exporting
 from adapters.freshchat.accounts import Accounts
 from adapters.freshchat.client import FreshchatHelpdesk
@@ -28,23 +28,33 @@ from adapters.http import session as http_session
 from adapters.local.files_objects import LocalObjects
 from adapters.operators import Held, operators_page
 from adapters.probes import Probes
+from adapters.sentiments import open_sentiment
 from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.reply_bot import BotReplies, Connector
 from adapters.teams.reply_graph import GraphReplies
-from adapters.upstreams import allowed_hosts, bot_tokens, graph_as_app, graph_sign_in, helpdesk, teams_limits
+from adapters.upstreams import (
+    allowed_hosts,
+    bot_tokens,
+    graph_as_app,
+    graph_profiles,
+    graph_sign_in,
+    helpdesk,
+    teams_limits,
+)
 from bots.activity import to_event as teams_event
 from bots.adapter import BridgeAdapter
 from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
 from bots.keys import SigningKeys
 from bridge.delivery import Worker
-from bridge.errors import BridgeError, Misconfigured
+from bridge.errors import BridgeError, Misconfigured, StoreFull
 from bridge.intake import Intake
 from bridge.letters import AutoReplay, Health, Ping, Upstream
+from bridge.moods import Moods
 from bridge.notices import Notices
 from bridge.patience import Patience
-from bridge.ports import Direction
+from bridge.ports import Direction, Sentiment
 from bridge.settings import Settings, load
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, rates
@@ -52,13 +62,15 @@ from bridge.to_freshchat import Desk, ToFreshchat
 from bridge.to_teams import ToTeams, Transports
 from bridge.turns import Gather, Turns
 from bridge.watch import Watch
-from cards import agent_reply, texts
+from cards import agent_reply, agent_text, texts
 
 Role = Literal["all", "web", "worker"]
 ROLES: tuple[Role, ...] = ("all", "web", "worker")
 
 
-async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", telemetry: Telemetry) -> web.Application:
+async def build_app(
+    settings: Settings, ports: Ports, *, role: Role = "all", telemetry: Telemetry, grace: Grace | None = None
+) -> web.Application:
     """Put one process together: doors, deliveries, and what a platform asks. Misconfigured if that cannot be."""
     settings.require_bot()
     parts = _Parts(settings, ports, load_tenants(settings), telemetry)
@@ -69,7 +81,7 @@ async def build_app(settings: Settings, ports: Ports, *, role: Role = "all", tel
             await parts.add_doors(app)
             if isinstance(ports.objects, LocalObjects):
                 app.add_routes(ports.objects.routes())
-        workers = parts.add_workers(app) if role != "web" else []
+        workers = parts.add_workers(app, grace or Grace(settings.grace)) if role != "web" else []
     except BaseException:
         await parts.close()
         raise
@@ -136,7 +148,7 @@ class _Parts:
             await keys.close()
 
         app.cleanup_ctx.append(key_context)
-        app.add_routes(web.post(path, messages, expect_handler=expect) for path in ("/api/messages", "/bot/callback"))
+        app.add_routes(web.post(path, messages) for path in ("/api/messages", "/bot/callback"))
         accounts = Accounts(self._tenants, self._ports.secrets, telemetry)
         use = KeyUse(self._ports.threads, telemetry, time.time)
         await accounts.load()
@@ -154,7 +166,7 @@ class _Parts:
 
     # --- deliveries
 
-    def add_workers(self, app: web.Application) -> list[Worker]:
+    def add_workers(self, app: web.Application, grace: Grace) -> list[Worker]:
         """Add one worker per direction, and load Graph's SDK beforehand where somebody is signed in."""
         settings = self._settings
         connector = Connector(
@@ -178,8 +190,10 @@ class _Parts:
         to_teams = self._to_teams(helpdesks, connector, graph)
         pings: dict[Upstream, Ping] = {("to-freshchat", tenant): desk.ping for tenant, desk in helpdesks.items()}
         pings |= {("to-teams", tenant): to_teams.transports.ping for tenant in helpdesks}
+        sentiment = open_sentiment(settings, self._session, self._ports.secrets)
+        to_freshchat = self._to_freshchat(helpdesks, connector, sentiment)
         workers = [
-            self._worker("to-freshchat", self._to_freshchat(helpdesks, TeamsDirectory(connector))),
+            self._worker("to-freshchat", to_freshchat),
             self._worker("to-teams", to_teams),
         ]
         self.upstreams |= {f"freshchat {one.name or one.id}": helpdesks[one.id].ping for one in self._tenants}
@@ -193,8 +207,11 @@ class _Parts:
             yield
             for task in (warming, replaying):
                 task.cancel()
-            await asyncio.gather(*(worker.stop(settings.grace) for worker in workers))
+            await asyncio.gather(*(worker.stop(grace.rest()) for worker in workers))
             await asyncio.wait({*tasks, warming, replaying})
+            await to_freshchat.close()
+            if sentiment is not None:
+                await sentiment.close()
 
         app.cleanup_ctx.append(context)
         app.cleanup_ctx.append(Watch(self._ports.queue, self._telemetry).context)
@@ -229,8 +246,11 @@ class _Parts:
             tell=Notices(queue, handler.addressee, self._telemetry, time.time).tell,
         )
 
-    def _to_freshchat(self, helpdesks: Mapping[str, FreshchatHelpdesk], directory: TeamsDirectory) -> ToFreshchat:
-        settings = self._settings
+    def _to_freshchat(
+        self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, sentiment: Sentiment | None
+    ) -> ToFreshchat:
+        settings, telemetry = self._settings, self._telemetry
+        profiles = graph_profiles(settings, self._session, self._ports.secrets, telemetry)
 
         async def own_account(aad_object_id: str) -> bool:
             account = await self._sign_in.signed_in()
@@ -243,11 +263,13 @@ class _Parts:
                 for tenant in self._tenants
             },
             threads=self._ports.threads,
-            directory=directory,
+            directory=TeamsDirectory(connector, profiles),
             own_account=own_account,
             say=texts.say,
             clock=time.time,
-            telemetry=self._telemetry,
+            telemetry=telemetry,
+            moods=Moods(sentiment, telemetry, seconds=settings.sentiment_seconds),
+            link_property=settings.link_property,
         )
 
     def _bot_replies(self, connector: Connector) -> BotReplies:
@@ -271,6 +293,7 @@ class _Parts:
                 graph_ready,
             ),
             directory=TeamsDirectory(connector),
+            compose=agent_text.replies,
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,
@@ -297,11 +320,14 @@ async def serve(settings: Settings, role: Role = "all") -> None:
     telemetry = Telemetry(settings.log_level)
     telemetry.adopt_library_logs()
     grace = Grace(settings.grace)
-    async with exporting(settings, telemetry, grace), open_ports(settings) as ports:
-        app = await build_app(settings, ports, role=role, telemetry=telemetry)
+    settings.require_bot()
+    tenants = len(load_tenants(settings))
+    async with exporting(settings, telemetry, grace), open_ports(settings, tenants=tenants, ask_all=True) as ports:
+        app = await build_app(settings, ports, role=role, telemetry=telemetry, grace=grace)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.grace)
         try:
             await runner.setup()
+            refuse_odd_expectations(runner)
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             gc.collect()
             gc.freeze()  # what was loaded so far stays: looking it through again would stall the loop for 40 ms
@@ -327,7 +353,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--role", choices=ROLES, default="all", help="web: doors; worker: deliveries; all: both")
     try:
         asyncio.run(serve(load(), read_role(parser.parse_args(arguments).role)))
-    except (Misconfigured, BridgeError, OSError) as error:
+    except (Misconfigured, BridgeError, StoreFull, OSError) as error:
         print(f"The bridge cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0

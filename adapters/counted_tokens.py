@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
-
-class Tokens(Protocol):
-    """Where tokens come from."""
-
-    async def token(self) -> str: ...
-    def invalidate(self, token: str | None = None) -> None: ...
+from adapters.teams.tokens import Tokens
 
 
 class CountedTokens:
@@ -33,6 +27,6 @@ class CountedTokens:
             self._count(self._account, True)
         return token
 
-    def invalidate(self, token: str | None = None) -> None:
+    def invalidate(self, token: str) -> None:
         """Forget a token that was refused."""
         self._tokens.invalidate(token)

@@ -34,15 +34,19 @@ def timed(telemetry: Telemetry) -> Middleware:
     return middleware
 
 
-async def expect(request: web.Request) -> web.StreamResponse | None:
-    """Answer `Expect`: the body may come, or 417. Given to each door's route as its `expect_handler`.
+def refuse_odd_expectations(runner: web.AppRunner) -> None:
+    """Answer 417 to an `Expect` that is not `100-continue`, whatever its path; for a runner that is set up.
 
     aiohttp's own answer quotes the header, which ends in a 500 and an error in the log for bytes that are not UTF-8.
     """
-    if request.version < HttpVersion11:
-        return None
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return web.Response(status=417)
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # the answer itself has not begun
-    return None
+    server = runner.server
+    assert server is not None
+    handle = server.request_handler
+
+    async def checked(request: web.BaseRequest) -> web.StreamResponse:
+        expected = request.headers.get("Expect")
+        if expected and expected.lower() != "100-continue" and request.version >= HttpVersion11:
+            return web.Response(status=417)
+        return await handle(request)
+
+    server.request_handler = checked

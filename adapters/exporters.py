@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from yarl import URL
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_FLUSH, SHORTEST_FLUSH = 5.0, 0.5
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+INSIGHTS, OTLP = "APPLICATIONINSIGHTS_CONNECTION_STRING", "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class Grace:
@@ -33,6 +35,10 @@ class Grace:
     def begin(self) -> None:
         """Take note that the process stops now."""
         self._until = time.monotonic() + self._seconds
+
+    def rest(self) -> float:
+        """Seconds for what is under way."""
+        return max(self._until - time.monotonic(), 0.0) if self._until else self._seconds
 
     def left(self) -> float:
         """Seconds for the last push: what is left, but never nothing, and never long."""
@@ -51,7 +57,7 @@ async def exporting(settings: Settings, telemetry: Telemetry, grace: Grace) -> A
         return
     from adapters.otel import Exports  # noqa: PLC0415 - 10 MB for those who use it
 
-    exports = Exports(telemetry.registry, sinks, interval=_interval())
+    exports = Exports(telemetry.registry, sinks, interval=push_seconds())
     telemetry.tracer = exports.tracer
     try:
         yield
@@ -63,11 +69,10 @@ def _sinks(settings: Settings) -> list[Callable[[TracerProvider], Sink]]:
     sinks: list[Callable[[TracerProvider], Sink]] = []
     if settings.insights:
         connection = settings.insights.get_secret_value()
-        _check("APPLICATIONINSIGHTS_CONNECTION_STRING", _ingestion(connection))
+        insights_address(connection)
         sinks.append(lambda provider: _azure(connection, provider))
     if settings.otlp_endpoint:
-        base = settings.otlp_endpoint.rstrip("/")
-        _check("OTEL_EXPORTER_OTLP_ENDPOINT", base)
+        base = otlp_address(settings.otlp_endpoint)
         sinks.append(lambda _provider: _otlp(base))
     return sinks
 
@@ -88,13 +93,23 @@ def _otlp(base: str) -> Sink:
     return Sink(OTLPSpanExporter(endpoint=f"{base}/v1/traces"), OTLPMetricExporter(endpoint=f"{base}/v1/metrics"))
 
 
-def _ingestion(connection: str) -> str:
+def insights_address(connection: str) -> str:
+    """Read where a connection string of Application Insights pushes to; Misconfigured if it cannot be used."""
     parts = dict(part.strip().partition("=")[::2] for part in connection.split(";"))
     named = {name.lower(): value for name, value in parts.items()}
-    return named.get("ingestionendpoint", "https://dc.services.visualstudio.com")
+    try:
+        UUID(named.get("instrumentationkey", ""))
+    except ValueError:
+        raise Misconfigured(f"{INSIGHTS}: its InstrumentationKey is not a GUID") from None
+    return _checked(INSIGHTS, named.get("ingestionendpoint", "https://dc.services.visualstudio.com"))
 
 
-def _check(setting: str, url: str) -> None:
+def otlp_address(given: str) -> str:
+    """Read the base address of a collector, without a slash at the end; Misconfigured if it may not be used."""
+    return _checked(OTLP, given)
+
+
+def _checked(setting: str, url: str) -> str:
     """Like every endpoint: https, or plain http on this very machine (a collector beside us)."""
     try:
         parsed = URL(url)
@@ -103,10 +118,11 @@ def _check(setting: str, url: str) -> None:
     here = parsed.host in ("127.0.0.1", "localhost", "::1")
     if not parsed.host or not (parsed.scheme == "https" or (parsed.scheme == "http" and here)):
         raise Misconfigured(f"{setting}: https, or plain http to a loopback address")
+    return url.rstrip("/")
 
 
-def _interval() -> float:
-    """Read the standard variable (milliseconds, 60000) as seconds."""
+def push_seconds() -> float:
+    """Read the standard variable (milliseconds, 60000) as seconds; Misconfigured if it is no number."""
     try:
         return max(float(os.environ.get(INTERVAL, "60000")) / 1000, 0.1)
     except ValueError:

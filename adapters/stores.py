@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from dotenv import dotenv_values
 
@@ -16,11 +18,13 @@ from adapters.local.files_secrets import LocalSecrets
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from adapters.local.sqlite_threads import SqliteThreadMap
-from bridge.errors import Misconfigured
+from bridge.errors import Misconfigured, Unavailable
 from bridge.ports import ObjectStore, Queue, SecretSource, ThreadMap
 from bridge.settings import Settings
 
 T = TypeVar("T")
+PATIENCE = 5.0
+"""Seconds that a store may be away at the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +48,31 @@ EMBEDDED = {
 class Opening:
     """What is being opened for one process. The stack closes it, the last first."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], stack: AsyncExitStack) -> None:
-        self.settings, self.clock, self.stack = settings, clock, stack
+    def __init__(self, settings: Settings, clock: Callable[[], float], stack: AsyncExitStack, tenants: int = 1) -> None:
+        """`tenants` is how many share what is opened."""
+        self.settings, self.clock, self.stack, self.tenants = settings, clock, stack, tenants
         self.objects: ObjectStore | None = None
         self._embedded: Database | None = None
+        self._turn = asyncio.Lock()
 
     async def database(self) -> Database:
         """Open the embedded database, once for all that keep something in it."""
-        if self._embedded is None:
-            folder = self.settings.data_dir
-            try:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            except OSError as error:
-                raise Misconfigured(f"BRIDGE_DATA_DIR {folder} cannot be used: {error.strerror}") from None
-            self._embedded = await self.stack.enter_async_context(Database(folder / "bridge.db", now=self.clock))
+        async with self._turn:
+            if self._embedded is None:
+                folder = self.settings.data_dir
+                try:
+                    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                except OSError as error:
+                    raise Misconfigured(f"BRIDGE_DATA_DIR {folder} cannot be used: {error.strerror}") from None
+                self._embedded = await self.stack.enter_async_context(Database(folder / "bridge.db", now=self.clock))
         return self._embedded
 
 
 async def _sqlite_queue(opening: Opening) -> Queue:
-    queue = SqliteQueue(await opening.database(), limit=opening.settings.queue_limit, now=opening.clock)
+    settings = opening.settings
+    queue = SqliteQueue(
+        await opening.database(), limit=settings.queue_limit, tenants=opening.tenants, now=opening.clock
+    )
     opening.stack.push_async_callback(queue.close)
     return queue
 
@@ -128,8 +138,15 @@ OBJECTS: dict[str, Callable[[Settings, SecretSource], ObjectStore]] = {
 
 
 @asynccontextmanager
-async def open_ports(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[Ports]:
-    """Open the stores that the settings name, and close them at the end. Misconfigured if one cannot be used."""
+async def open_ports(
+    settings: Settings, clock: Callable[[], float] = time.time, *, tenants: int = 1, ask_all: bool = False
+) -> AsyncIterator[Ports]:
+    """Open the stores that the settings name, all at once, and close them at the end.
+
+    `tenants` is how many there are, where messages of theirs are put into the queue; `ask_all` asks also secrets and
+    objects outside of this machine, which otherwise are asked when they are needed. Misconfigured or Forbidden if one
+    cannot be used; Unavailable if it has been away for `PATIENCE`.
+    """
     queue = _chosen("BRIDGE_QUEUE", settings.queue, QUEUES)
     threads = _chosen("BRIDGE_THREADS", settings.threads, THREADS)
     open_objects = _chosen("BRIDGE_OBJECTS", settings.objects, OBJECTS)
@@ -138,9 +155,35 @@ async def open_ports(settings: Settings, clock: Callable[[], float] = time.time)
         stack.push_async_callback(secrets.close)
         objects = open_objects(settings, secrets)
         stack.push_async_callback(objects.close)
-        opening = Opening(settings, clock, stack)
+        opening = Opening(settings, clock, stack, tenants)
         opening.objects = None if settings.objects == EMBEDDED["BRIDGE_OBJECTS"] else objects
-        yield Ports(queue=await queue(opening), threads=await threads(opening), secrets=secrets, objects=objects)
+        outside = (one for one in (secrets, objects) if not isinstance(one, LocalSecrets | LocalObjects))
+        asked = [one.ping for one in outside] if ask_all else []
+        opened, mapped, *_ = await _all_at_once(partial(queue, opening), partial(threads, opening), *asked)
+        yield Ports(queue=opened, threads=mapped, secrets=secrets, objects=objects)
+
+
+async def _all_at_once(*steps: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Take all steps; where one fails for good, the others are stopped, and its error is raised."""
+    tasks = [asyncio.create_task(_patiently(step), name="open a store") for step in steps]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _patiently(step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step again while a store is away: it may restart just now, or the network may come up."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await step()
+        except Unavailable:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.5)
 
 
 @asynccontextmanager

@@ -14,11 +14,12 @@ from adapters.buckets import Buckets
 from adapters.freshchat.client import FreshchatHelpdesk
 from adapters.http import HostRule, endpoint
 from adapters.teams.graph_reader import GraphReader
-from adapters.teams.reply_bot import Tokens
+from adapters.teams.profiles import GraphProfiles
 from adapters.teams.sign_in import GRAPH, GraphSignIn, scopes
-from adapters.teams.tokens import ClientCredentials
+from adapters.teams.tokens import ClientCredentials, Tokens
 from bridge.ports import SecretSource
 from bridge.settings import Settings, suffixes
+from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, newest
 
 BOT_SCOPE = "https://api.botframework.com/.default"
@@ -91,6 +92,14 @@ def graph_as_app(
     """Make the reader of what the app package's resource-specific permissions show."""
     tokens = bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
     return GraphReader(session, settings.graph_base_url, tokens, clock=time.time, buckets=buckets)
+
+
+def graph_profiles(
+    settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource, telemetry: Telemetry
+) -> GraphProfiles:
+    """Make the reader of people's departments and titles, as the app."""
+    tokens = bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
+    return GraphProfiles(session, settings.graph_base_url, tokens, telemetry)
 
 
 def _graph(settings: Settings) -> str:

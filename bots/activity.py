@@ -7,19 +7,20 @@ unknown fields on its way.
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from bots.message_text import read_text
+from bots.raw import Raw
+from bots.raw import list_at as _list
+from bots.raw import text_at as _text
 from bridge import ids
 from bridge.errors import Rejected
-from bridge.events import Event, Ignored, Kind, Mention, Place, Sender, validate
+from bridge.events import Event, Ignored, Kind, Place, Sender, validate
 from bridge.ids import Scope, TeamsKey, ThreadKey
-
-Raw = Mapping[str, Any]
 
 ACTIONS: Mapping[str, Literal["create", "edit", "delete"]] = {
     "message": "create",
@@ -27,7 +28,7 @@ ACTIONS: Mapping[str, Literal["create", "edit", "delete"]] = {
     "messageDelete": "delete",
 }
 
-MAX_ID, MAX_STAMP = 1024, 64
+MAX_ID, MAX_STAMP, MAX_NAME = 1024, 64, 256
 """Characters; the longest ids of Teams, those of personal chats, have about 150."""
 
 _SCOPES: Mapping[str, Scope] = {"channel": "channel", "groupChat": "groupChat", "personal": "personal"}
@@ -103,38 +104,9 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
             place=place,
             mentions=mentions,
             names_bot=bot_named,
+            custom_attributes=_place_names(raw),
         )
     )
-
-
-def read_text(raw: Raw, bot_app_id: str) -> tuple[str, tuple[Mention, ...], bool]:
-    """Give the text without the bot's own mention, who is mentioned in it, and whether the bot is.
-
-    A mention is trusted by its entity's id, never by the name inside `<at>`, which the sender can edit. The SDK's
-    `remove_recipient_mention` is not used: it treats the name as a regular expression and removes plain words too.
-    """
-    text, people, bot_named = _text(raw, "text") or "", [], False
-    for entity in _list(raw, "entities"):
-        literal, mentioned = _text(entity, "text"), _text(entity, "mentioned", "id")
-        if _text(entity, "type") != "mention" or not literal or not mentioned or literal not in text:
-            continue
-        if mentioned == f"28:{bot_app_id}":
-            text, bot_named = text.replace(literal, "", 1), True
-        else:
-            label = html.unescape(_TAG.sub("", literal))
-            text = text.replace(literal, f"@{label}", 1)
-            people.append(Mention(display=label, id=mentioned))
-    text = _SPOOFED.sub(lambda m: f"@{html.unescape(m[1])}", text)
-    return _tidy(_TAG.sub("", text)), tuple(people), bot_named
-
-
-# Neither runs past the next `<`: a pattern that looks further for an end takes minutes for a text full of `<at>`.
-_TAG = re.compile(r"</?at(?:\s[^<>]*)?>")
-_SPOOFED = re.compile(r"<at(?:\s[^<>]*)?>([^<]*)</at>")
-
-
-def _tidy(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\u00a0", " ").strip()
 
 
 def _place(raw: Raw) -> Place:
@@ -156,6 +128,15 @@ def _place(raw: Raw) -> Place:
         channel_id=base,
         root_id=root,
     )
+
+
+def _place_names(raw: Raw) -> dict[str, str]:
+    """Give the names of team and channel as attributes; plain messages mostly do not bring them."""
+    names = {
+        "cf_team": _text(raw, "channelData", "team", "name"),
+        "cf_channel": _text(raw, "channelData", "channel", "name"),
+    }
+    return {attribute: name[:MAX_NAME] for attribute, name in names.items() if name}
 
 
 def _scope(raw: Raw, base: str) -> Scope:
@@ -180,7 +161,18 @@ def _person(raw: Raw) -> Sender:
         name=_text(raw, "from", "name"),
         aad_object_id=_id(raw, "from", "aadObjectId"),
         locale=_text(raw, "locale"),
+        time_zone=_time_zone(raw),
     )
+
+
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
+
+
+def _time_zone(raw: Raw) -> str | None:
+    """Tell the IANA name of the writer's time zone, from the activity or from what their client says of itself."""
+    clients = (_text(one, "timezone") for one in _list(raw, "entities") if _text(one, "type") == "clientInfo")
+    zones = (zone for zone in (_text(raw, "localTimezone"), *clients) if zone and len(zone) <= MAX_STAMP)
+    return next((zone for zone in zones if _ZONE.fullmatch(zone)), None)
 
 
 def _thread(tenant: str, place: Place, sender: Sender) -> ThreadKey:
@@ -218,17 +210,3 @@ def _id(raw: Raw, *path: str) -> str | None:
     if value is not None and len(value) > MAX_ID:
         raise BadActivity(f"{'.'.join(path)} is too long")
     return value
-
-
-def _text(raw: Any, *path: str) -> str | None:
-    """Read a text by path; None when any step is missing or is of another type."""
-    for step in path:
-        if not isinstance(raw, Mapping):
-            return None
-        raw = raw.get(step)
-    return raw if isinstance(raw, str) and raw else None
-
-
-def _list(raw: Raw, name: str) -> list[Any]:
-    value = raw.get(name)
-    return value if isinstance(value, list) else []

@@ -13,10 +13,11 @@ from botbuilder.integration.aiohttp import CloudAdapter
 from botbuilder.schema import Activity, ChannelAccount, ConversationAccount
 from botframework.connector.auth import ClaimsIdentity
 
-from bots.activity import BadActivity, Raw, tenant_of
+from bots.activity import BadActivity, tenant_of
 from bots.authentication import CHANNEL, ChannelAuthentication, NotAuthentic
 from bots.handler import RAW
 from bots.keys import KeysUnavailable
+from bots.raw import Raw
 from bridge.errors import StoreFull, Unavailable
 from bridge.telemetry import Telemetry
 from bridge.text import parse_json

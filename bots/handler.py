@@ -5,7 +5,8 @@ from __future__ import annotations
 from botbuilder.core import InvokeResponse, TurnContext
 from botbuilder.core.teams import TeamsActivityHandler
 
-from bots.activity import Raw, read_keys
+from bots.activity import read_keys
+from bots.raw import Raw
 from bridge.intake import Intake
 from bridge.telemetry import Telemetry
 from cards import texts

@@ -226,6 +226,7 @@ class Worker:
             key=delivery.envelope.message_id,
             code=error.code,
             attempts=delivery.attempts + 1,
+            replays=delivery.replays,
         )
         return True
 

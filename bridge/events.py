@@ -65,6 +65,7 @@ class Sender:
     name: str | None = None
     aad_object_id: str | None = None
     locale: str | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

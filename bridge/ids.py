@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
@@ -142,17 +143,20 @@ def parse_dedupe_id(text: str) -> tuple[str, str]:
     return _unpart(tenant) or "", key
 
 
-_NOTICE = "notice:"
+_NOTICE, _LAST_NOTICE = "notice:", "notice.last:"
 
 
-def notice_key(idempotency_key: str) -> str:
-    """Make the key of the notice that a message did not arrive: each message has one, whoever makes it."""
-    return f"{_NOTICE}{idempotency_key}"
+def notice_key(idempotency_key: str, *, last: bool = False) -> str:
+    """Make the key of the notice that a message did not arrive: each message has one, whoever makes it.
+
+    And a `last` one, if the first said that the message is still tried.
+    """
+    return f"{_LAST_NOTICE if last else _NOTICE}{idempotency_key}"
 
 
 def about(key: str) -> str:
     """Tell which message a key is about: its own, or the one that a notice is about."""
-    return key.removeprefix(_NOTICE)
+    return key.removeprefix(_NOTICE).removeprefix(_LAST_NOTICE)
 
 
 def step_key(idempotency_key: str, step: str) -> str:
@@ -198,8 +202,12 @@ def join_conversation(channel_id: str, root_id: str) -> str:
 
 
 def new_trace_id() -> str:
-    """Draw a W3C trace id (32 hex digits): one per accepted request, carried to the last hop."""
-    return secrets.token_hex(16)
+    """Draw a W3C trace id (32 hex digits): one per accepted request, carried to the last hop.
+
+    It begins with 16 bits of the time (a step is 64 s, so they come again after 48 days): an index of trace ids, or of
+    `reference`s, grows at one end. Who samples by trace id looks at its other end, as W3C says.
+    """
+    return f"{int(time.time()) >> 6 & 0xFFFF:04x}{secrets.token_hex(14)}"
 
 
 def reference(trace: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge import ids
+from bridge.errors import StoreFull, Unavailable
 from bridge.ports import Direction, Envelope, Queue
 from bridge.telemetry import Telemetry
 from bridge.turns import Gather
@@ -44,8 +45,18 @@ class Intake:
             )
             if self._gather is not None:
                 await self._gather.wait(tenant)
-            with self._telemetry.step("queue put", "producer"):
-                stored = await self._queue.put(envelope)
+            stored = await self._put(envelope)
         outcome = "stored" if stored else "duplicate"
         self._telemetry.accepted(direction, outcome, trace=envelope.trace, key=key, kind=kind)
         return stored
+
+    async def _put(self, envelope: Envelope) -> bool:
+        """Put it in the queue; who sent it in vain, and why, is in the log."""
+        try:
+            with self._telemetry.step("queue put", "producer"):
+                return await self._queue.put(envelope)
+        except (StoreFull, Unavailable) as error:
+            self._telemetry.warning(
+                "not_stored", direction=envelope.direction, tenant=envelope.tenant, reason=str(error)
+            )
+            raise

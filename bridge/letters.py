@@ -34,9 +34,14 @@ Upstream = tuple[Direction, str]
 """The upstream of a tenant's deliveries in one direction."""
 
 
+def tried_again(*, transient: bool, replays: int) -> bool:
+    """Whether a message that failed so, and came back by itself so often, comes back once more."""
+    return transient and replays < len(BACKOFF)
+
+
 def next_replay(letter: DeadLetter) -> float | None:
     """Tell when a letter may be put back without a person; None if it waits for one."""
-    if not letter.failure.transient or letter.replays >= len(BACKOFF):
+    if not tried_again(transient=letter.failure.transient, replays=letter.replays):
         return None
     return letter.last_failed_at + BACKOFF[letter.replays]
 

@@ -16,7 +16,10 @@ from bridge.text import when
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which letters are meant; None does not filter. `since` and `until` are about the last failure."""
+    """Which letters are meant; None does not filter. `since` and `until` are about the last failure.
+
+    `comes_back`: whether the bridge will put it back by itself.
+    """
 
     direction: Direction | None = None
     code: str | None = None
@@ -24,13 +27,13 @@ class Filters:
     tenant: str | None = None
     since: float | None = None
     until: float | None = None
-    transient: bool | None = None
+    comes_back: bool | None = None
 
     def leave(self, letter: DeadLetter) -> bool:
         """Whether a letter is meant."""
-        wanted = (self.code, self.component, self.tenant, self.transient)
+        wanted = (self.code, self.component, self.tenant, self.comes_back)
         failure = letter.failure
-        found = (failure.code, failure.component, letter.envelope.tenant, failure.transient)
+        found = (failure.code, failure.component, letter.envelope.tenant, next_replay(letter) is not None)
         return (
             all(want in (None, have) for want, have in zip(wanted, found, strict=True))
             and (self.since is None or letter.last_failed_at >= self.since)
@@ -78,6 +81,7 @@ def describe(letter: DeadLetter) -> dict[str, Any]:
         "attempts": letter.attempts,
         "replays": letter.replays,
         "next_replay": None if again is None else when(again),
+        "given_up": letter.failure.transient and again is None,
         "received_at": when(envelope.received_at),
         "first_failed_at": when(letter.first_failed_at),
         "last_failed_at": when(letter.last_failed_at),

@@ -6,13 +6,26 @@ words; never a person, a thread or a conversation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import Generic, TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 MAX_WORDS = 200
 """An upstream's own error words become codes; beyond so many different ones, the rest is counted as `other`."""
+
+
+class Family(Generic[Metric]):
+    """A metric with labels. Each child is looked up in the library once: that takes longer than to count."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.labels: Callable[..., Metric] = cache(metric.labels)
 
 
 class Meters:
@@ -28,6 +41,7 @@ class Meters:
         self.retries = self._counter("bridge_retries_total", "Deliveries given back", "direction", "code")
         self.letters = self._counter("bridge_dead_letters_total", "Deliveries given up", "direction", "code")
         self.keys = self._counter("bridge_webhook_key_total", "Webhooks verified, by key", "tenant", "key")
+        self.path_tokens = self._counter("bridge_webhook_token_total", "Webhooks by path token", "tenant", "index")
         self.holds = self._counter("bridge_holds_total", "Times that deliveries were held", "direction", "tenant")
         self.reconciled = self._counter("bridge_reconciled_total", "Missed messages that were found", "tenant")
         self.events = self._counter("bridge_events_total", "Other things that happened", "what")
@@ -43,14 +57,14 @@ class Meters:
         self.hops = self._histogram("bridge_hop_seconds", "Time in one hop", _SHORT, "direction", "hop")
         self.upstream = self._histogram("bridge_upstream_seconds", "Time of a call", _SHORT, "component", "status")
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(name, help_text, labels, registry=self.registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Family[Counter]:
+        return Family(Counter(name, help_text, labels, registry=self.registry))
 
-    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(name, help_text, labels, registry=self.registry)
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Family[Gauge]:
+        return Family(Gauge(name, help_text, labels, registry=self.registry))
 
-    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
+        return Family(Histogram(name, help_text, labels, buckets=buckets, registry=self.registry))
 
     def word(self, text: str) -> str:
         """Give a word that may be a label: itself, or `other` when there are too many already."""

@@ -1,8 +1,9 @@
 """People are told: a message that is given up becomes one short notice to its sender, with a reference to read out.
 
 A notice is itself a message of the queue, for the other direction: durable, tried again, in order with what else is
-said there. Its message id is made from that of the message it is about, so there is never a second one; what it says
-is in `cards/texts.py`, its body here holds no text. A notice that is given up is a dead letter and nothing more.
+said there. Its message id is made from that of the message it is about, so there is never a second one, but for the
+last word on a message that was tried again in vain. What it says is in `cards/texts.py`, its body here holds no text.
+A notice that is given up is a dead letter and nothing more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bridge import ids
 from bridge.delivery import Bug
 from bridge.errors import BridgeError, NotLinked, Unavailable
 from bridge.events import Event, Place
+from bridge.letters import tried_again
 from bridge.ports import Delivery, Direction, Envelope, Queue
 from bridge.telemetry import Telemetry
 from bridge.text import read_stored
@@ -73,38 +75,43 @@ FindAddressee = Callable[[Delivery], Awaitable[Addressee | None]]
 
 
 class Notices:
-    """Puts notices in the queue: `tell` is what a `Worker` calls before it writes a dead letter."""
+    """Puts notices in the queue: `tell` is what a `Worker` calls before it writes a dead letter.
+
+    Who was told that the message is tried again learns, once, when that has ended without success.
+    """
 
     def __init__(self, queue: Queue, find: FindAddressee, telemetry: Telemetry, clock: Callable[[], float]) -> None:
         self._queue, self._find, self._telemetry, self._clock = queue, find, telemetry, clock
 
     async def tell(self, delivery: Delivery, error: BridgeError) -> None:
-        """Tell the sender, once ever; raises when that cannot be done (nobody can be named, or nothing stored)."""
+        """Tell the sender, once; raises when that cannot be done (nobody can be named, or nothing stored)."""
         if delivery.envelope.kind == NOTICE:
             return
         to = await self._find(delivery)
         if to is None:
             return
-        envelope = self._envelope(delivery.envelope, to, error)
+        envelope = self._envelope(delivery, to, error)
         if await self._queue.put(envelope):
             self._telemetry.info(
                 "notice", direction=envelope.direction, trace=envelope.trace, key=envelope.message_id, code=error.code
             )
 
-    def _envelope(self, about: Envelope, to: Addressee, error: BridgeError) -> Envelope:
-        reason = _reason(error)
+    def _envelope(self, delivery: Delivery, to: Addressee, error: BridgeError) -> Envelope:
+        about, reason = delivery.envelope, _reason(error)
+        kept_trying = tried_again(transient=reason in ("unavailable", "not_linked"), replays=delivery.replays)
         notice = Notice(
             reason=reason,
-            kept_trying=reason in ("unavailable", "not_linked"),
+            kept_trying=kept_trying,
             locale=to.locale,
             place=to.place,
             conversation_id=to.conversation_id,
         )
         tenant, key = ids.parse_dedupe_id(about.message_id)
+        last = delivery.replays > 0 and not kept_trying
         return Envelope(
             direction=OTHER[about.direction],
             tenant=about.tenant,
-            message_id=ids.dedupe_id(tenant, ids.notice_key(key)),
+            message_id=ids.dedupe_id(tenant, ids.notice_key(key, last=last)),
             session=to.session,
             kind=NOTICE,
             trace=about.trace,

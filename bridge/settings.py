@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     threads: str = _setting("BRIDGE_THREADS", "local.sqlite_threads", "adapter of the thread map")
     secrets: str = _setting("BRIDGE_SECRETS", "local.files_secrets", "adapter of the secret source")
     objects: str = _setting("BRIDGE_OBJECTS", "local.files_objects", "adapter of the store for files")
+    sentiment: Literal["off", "local.lexicon", "azure.language"] = _setting(
+        "BRIDGE_SENTIMENT", "local.lexicon", "who judges the mood of new questions (`cf_sentiment`), if anybody does"
+    )
+    sentiment_seconds: float = _setting(
+        "BRIDGE_SENTIMENT_SECONDS", 0.3, "longest that a question waits for its mood; then it goes without", gt=0, le=5
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "BRIDGE_LOG_LEVEL", "INFO", "`DEBUG` also logs each accepted request"
     )
@@ -65,7 +71,8 @@ class Settings(BaseSettings):
     queue_limit: int = _setting(
         "BRIDGE_QUEUE_LIMIT",
         2_000_000,
-        "messages that may wait, per direction; the door answers 503 beyond it (0: no limit but the disk)",
+        "messages that may wait in the embedded queue, per direction; the door answers 503 beyond it (0: no limit but "
+        "the disk). Several tenants share it: none has more waiting than there is room for more, so one alone half",
         ge=0,
     )
     tenant_rate: float | None = _setting(
@@ -176,10 +183,18 @@ class Settings(BaseSettings):
         "live webhook keys, several separated by `;` (PEM with literal \\n allowed, or `secret:NAME`)",
     )
     freshchat_webhook_token: SecretStr | None = _setting(
-        "FRESHCHAT_WEBHOOK_TOKEN", None, "secret path segment of the webhook URL"
+        "FRESHCHAT_WEBHOOK_TOKEN",
+        None,
+        "secret path segment of the webhook URL, several separated by `;` while it changes (or `secret:NAME`)",
     )
     freshchat_host_allowlist: str = _setting(
         "FRESHCHAT_HOST_ALLOWLIST", FRESHWORKS_HOSTS, "host suffixes the API token may go to, separated by `;` or `,`"
+    )
+
+    freshchat_link_property: str = _setting(
+        "FRESHCHAT_LINK_PROPERTY",
+        "cf_teams_link",
+        "property of new conversations with the link to their Teams thread (`off`: none)",
     )
 
     azure_client_id: str | None = _setting(
@@ -224,6 +239,14 @@ class Settings(BaseSettings):
         "",
         "address of the vault, asked as the machine's managed identity (`BRIDGE_SECRETS=azure.key_vault`)",
     )
+    language_endpoint: str = _setting(
+        "AZURE_LANGUAGE_ENDPOINT",
+        "",
+        "address of the Language resource, asked as the machine's managed identity (`BRIDGE_SENTIMENT=azure.language`)",
+    )
+    language_key: SecretStr | None = _setting(
+        "AZURE_LANGUAGE_KEY", None, "key of the Language resource, or `secret:NAME` (instead of an identity)"
+    )
     insights: SecretStr | None = _setting(
         "APPLICATIONINSIGHTS_CONNECTION_STRING", None, "push traces and metrics to this Application Insights resource"
     )
@@ -238,6 +261,11 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether unsafe choices are refused."""
         return self.env == "production"
+
+    @property
+    def link_property(self) -> str | None:
+        """The property with the link to the Teams thread, if there is to be one."""
+        return None if self.freshchat_link_property == "off" else self.freshchat_link_property
 
     @property
     def authority_tenant(self) -> str:

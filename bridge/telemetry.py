@@ -142,6 +142,10 @@ class Telemetry:
         """Count which webhook key verified a body."""
         self._meters.keys.labels(tenant, key).inc()
 
+    def path_token_used(self, tenant: str, index: int) -> None:
+        """Count which of the live path tokens a webhook came with, by its place in the settings (0 is the first)."""
+        self._meters.path_tokens.labels(tenant, str(index)).inc()
+
     def token(self, account: str, given: bool) -> None:
         """Count an access token that was asked for, for the `bot` or for `graph`."""
         self._meters.tokens.labels(account, "ok" if given else "failed").inc()

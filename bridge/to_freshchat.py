@@ -13,8 +13,11 @@ from bridge import ids
 from bridge.delivery import Done, Outcome
 from bridge.errors import Rejected, Unavailable
 from bridge.events import Event, Ignored
+from bridge.groups import Groups
 from bridge.journal import Journal
+from bridge.labels import Labels
 from bridge.links import refresh
+from bridge.moods import Moods
 from bridge.notes import AgentNotes
 from bridge.notices import NOTICE, Addressee, awaited
 from bridge.people import People
@@ -65,13 +68,20 @@ class ToFreshchat:
         say: Say,
         clock: Callable[[], float],
         telemetry: Telemetry,
+        moods: Moods | None = None,
+        link_property: str | None = None,
     ) -> None:
-        """`own_account` tells whether an Entra object id is the account that answers through Graph."""
+        """`own_account` tells whether an Entra object id is the account that answers through Graph.
+
+        `link_property` names the conversations' property with the link back to the thread.
+        """
         self._translate, self._desks, self._threads = translate, desks, threads
         self._own_account, self._say = own_account, say
         self._clock, self._telemetry = clock, telemetry
         self._journal = Journal(threads, clock)
-        self._people = People(threads, directory, say)
+        self._people = People(threads, directory, say, clock, telemetry)
+        moods, groups = moods or Moods(None, telemetry, seconds=0), Groups(threads, directory)
+        self._labels = Labels(telemetry, moods, groups, link_property)
         self._notes = AgentNotes(self._journal, say)
 
     async def __call__(self, delivery: Delivery) -> Outcome:
@@ -85,6 +95,10 @@ class ToFreshchat:
         event, desk, link = question
         sent = await self._send(event, desk, link, split(self._text(event), FRESHCHAT))
         return Done({"conversation": sent.conversation_id, "message": sent.id})
+
+    async def close(self) -> None:
+        """Stop what goes on beside the deliveries."""
+        await self._people.close()
 
     async def addressee(self, delivery: Delivery) -> Addressee | None:
         """Tell where the person who asked learns that it did not arrive; None if it would not have been carried."""
@@ -131,7 +145,9 @@ class ToFreshchat:
         link = await self._threads.by_conversation(event.tenant_id, thread.conversation_id)
         if link is None or event.place is None:
             return link
-        now = replace(link, place=replace(link.place, service_url=event.place.service_url))
+        now, service_url = link, event.place.service_url
+        if link.place.service_url != service_url:
+            now = replace(link, place=replace(link.place, service_url=service_url))
         return await refresh(self._threads, link, now, self._clock())
 
     async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> Sent:
@@ -205,7 +221,7 @@ class ToFreshchat:
             user_id=await self._people.user(event, desk.helpdesk),
             text=text,
             group_id=route.group,
-            properties=_properties(route.tags, route.attributes),
+            properties=await self._labels.of(event, route),
         )
         try:
             sent = await self._create(event, desk, new, number)
@@ -242,19 +258,9 @@ class ToFreshchat:
 
     async def _create(self, event: Event, desk: Desk, new: NewConversation, number: int) -> Sent:
         async def call() -> str:
-            return _key(await self._create_with_or_without(desk.helpdesk, new))
+            return _key(await self._labels.open(desk.helpdesk, new))
 
         return await self._once(event, desk, Target(new.user_id), new.text, number, call)
-
-    async def _create_with_or_without(self, helpdesk: Helpdesk, new: NewConversation) -> Sent:
-        """Rather a conversation without its properties than none: an account may lack a `cf_*` field."""
-        try:
-            return await helpdesk.open_conversation(new)
-        except Rejected as error:
-            if not new.properties:
-                raise
-            self._telemetry.error("properties_refused", code=error.code, properties=sorted(new.properties))
-            return await helpdesk.open_conversation(replace(new, properties={}))
 
     def _text(self, event: Event) -> str:
         """Give the text as the agent reads it: edits and deletes say so. The same at every try of a delivery."""
@@ -285,11 +291,6 @@ def _starts_nothing(event: Event, desk: Desk, link: Link | None) -> str | None:
     if desk.channel_messages == "mention" and not event.names_bot and not personal:
         return "bot_not_mentioned"
     return None
-
-
-def _properties(tags: Sequence[str], attributes: Mapping[str, str]) -> dict[str, str]:
-    """Conversations have no tags in Freshchat's API: they travel as a property."""
-    return ({"cf_tags": ", ".join(tags)} if tags else {}) | dict(attributes)
 
 
 def _key(sent: Sent) -> str:

@@ -14,8 +14,10 @@ from bridge import ids
 from bridge.delivery import Done, Outcome
 from bridge.errors import Forbidden, NotLinked, Rejected
 from bridge.events import Event, Ignored, Place
+from bridge.groups import Groups
 from bridge.journal import Cause, Journal
 from bridge.links import refresh
+from bridge.mentions import Mentions, from_note, to_note
 from bridge.notices import NOTICE, Addressee, Notice, awaited
 from bridge.ports import Attempt, Delivery, Directory, Envelope, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
 from bridge.telemetry import Telemetry
@@ -27,12 +29,10 @@ LINK_PATIENCE = 5.0
 LATE = 120.0
 """Seconds after which an answer tells when it was written: newer ones may stand above it already."""
 
-MAX_GROUPS = 10_000
-"""Teams whose group id is kept in memory."""
-
 Via = Literal["graph", "bot"]
 Translate = Callable[[dict[str, Any], str], Event | Ignored]
 Say = Callable[..., str]
+Compose = Callable[[str], Sequence[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,16 @@ class ToTeams:
         say: Say,
         clock: Callable[[], float],
         telemetry: Telemetry,
+        compose: Compose | None = None,
     ) -> None:
+        """`compose` writes an answer's text as replies, each of a size that Teams takes; without it text is plain."""
+        self._compose = compose or _plain
+        self._mentions = Mentions(directory, clock)
         self._translate, self._helpdesks, self._inboxes = translate, helpdesks, inboxes
-        self._threads, self.transports, self._directory = threads, transports, directory
+        self._threads, self.transports = threads, transports
         self._say, self._clock, self._telemetry = say, clock, telemetry
         self._journal = Journal(threads, clock)
-        self._groups: dict[tuple[str, str], str] = {}
+        self._groups = Groups(threads, directory)
 
     async def __call__(self, delivery: Delivery) -> Outcome:
         """Deliver one webhook, or a notice for whoever asked; raises BridgeError."""
@@ -155,12 +159,12 @@ class ToTeams:
     async def _answer(self, event: Event, link: Link) -> Outcome:
         if not event.text.strip():
             return Ignored("empty")
-        first, *others = split(event.text, TEAMS)
-        replies = [Reply(text=first, author=await self._author(event, link), late=self._late(event, link))]
-        replies += [Reply(text=text) for text in others]
-        place, cause = await self._with_group_id(link.tenant_id, link.place), Cause.of(event)
+        first, *others = self._compose(event.text)
+        replies = [replace(first, author=await self._author(event, link), late=self._late(event, link)), *others]
+        place, cause = await self._groups.fill_in(link.tenant_id, link.place), Cause.of(event)
         for number, reply in enumerate(replies):
-            sent = await self._post(cause, place, reply, number)
+            filled = await self._mentions.fill_in(link.tenant_id, place, reply)
+            sent = await self._post(cause, place, filled, number)
         message = ids.parse_sent_key(sent)[1]
         return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
 
@@ -184,25 +188,9 @@ class ToTeams:
             raise Rejected("a notice without a place", code="bad_notice", component="to-teams")
         reply = Reply(text=notice.text(self._say, "question", envelope.trace))
         tenant, key = ids.parse_dedupe_id(envelope.message_id)
-        place = await self._with_group_id(tenant, notice.place)
+        place = await self._groups.fill_in(tenant, notice.place)
         sent = await self._post(Cause(tenant, key, envelope.trace), place, reply, 0)
         return Done({"message": ids.parse_sent_key(sent)[1]})
-
-    async def _with_group_id(self, tenant: str, place: Place) -> Place:
-        """Fill in the team's Entra group id, which Graph needs (to post, or to read back) and plain messages lack."""
-        if place.scope != "channel" or place.team_group_id or not place.team_id:
-            return place
-        group = self._groups.get((tenant, place.team_id)) or await self._group_id(tenant, place.team_id, place)
-        return replace(place, team_group_id=group)
-
-    async def _group_id(self, tenant: str, team: str, place: Place) -> str | None:
-        known = await self._threads.fact(tenant, "team", team)
-        group = known["group"] if known else await self._directory.team_group_id(place)
-        if group and not known:
-            await self._threads.learn(tenant, "team", team, {"group": group}, None)
-        if group and len(self._groups) < MAX_GROUPS:
-            self._groups[tenant, team] = group  # it never changes
-        return group
 
     async def _post(self, cause: Cause, place: Place, reply: Reply, number: int) -> str:
         """Post one piece; in `auto`, Graph's refusal of our sign-in falls back to the bot, with an alert."""
@@ -230,6 +218,8 @@ class ToTeams:
         step = reply_step(cause.key, number)
         heads = {"author": reply.author, "late": reply.late}
         note = {"via": via} | {name: text for name, text in heads.items() if text}
+        if reply.mentions:
+            note["mentions"] = to_note(reply.mentions)
         return await self._journal.once(cause.tenant, step, call, look_back, note, cause.trace)
 
     async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
@@ -249,4 +239,9 @@ def reply_step(idempotency_key: str, number: int) -> str:
 
 def _noted(reply: Reply, attempt: Attempt) -> Reply:
     """Give the reply as the first try noted it: every try says the same, whatever is known of the agent by now."""
-    return replace(reply, author=attempt.note.get("author", reply.author), late=attempt.note.get("late"))
+    note = attempt.note
+    return replace(reply, author=note.get("author", reply.author), late=note.get("late"), mentions=from_note(note))
+
+
+def _plain(text: str) -> list[Reply]:
+    return [Reply(text=piece) for piece in split(text, TEAMS)]

@@ -51,7 +51,8 @@ def list_letters(
 ) -> None:
     """List dead letters, oldest first, without anything personal.
 
-    `next_replay`: when the bridge puts it back by itself, if the upstream works by then; `-` waits for a person.
+    `next_replay`: when the bridge puts it back by itself, if the upstream works by then. `given up` has come back often
+    enough, and waits for a person as `-` does.
     """
     filters = _filters(direction, code, component, tenant, since, until, transient)
 
@@ -60,10 +61,14 @@ def list_letters(
             return [describe(letter) async for letter in first(matching(ports.queue, filters), limit + 1)]
 
     letters = run(work())
-    rows = letters[:limit] if as_json else [row | {"next_replay": row["next_replay"] or "-"} for row in letters[:limit]]
+    rows = letters[:limit] if as_json else [row | {"next_replay": _again(row)} for row in letters[:limit]]
     show(rows, COLUMNS + COLUMNS_AGAIN, as_json=as_json, empty="No dead letters.")
     if len(letters) > limit:
         typer.echo(f"There are more than these {limit}: raise --limit.", err=True)
+
+
+def _again(letter: dict[str, Any]) -> str:
+    return str(letter["next_replay"] or ("given up" if letter["given_up"] else "-"))
 
 
 @cli.command("show")
@@ -142,7 +147,7 @@ def _filters(
         tenant=tenant,
         since=moment.moment(since, now) if since else None,
         until=moment.moment(until, now) if until else None,
-        transient=transient,
+        comes_back=transient,
     )
 
 

@@ -66,10 +66,16 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _option(parameter: Any) -> str:
     is_option = parameter.param_type_name == "option"
-    names = ", ".join(f"`{o}`" for o in parameter.opts) if is_option else f"`{parameter.metavar or parameter.name}`"
+    names = _names(parameter) if is_option else f"`{parameter.metavar or parameter.name}`"
     default = parameter.default
     shown = f" (default `{default}`)" if default not in (None, False, "", ()) and not callable(default) else ""
     return f"| {names} | {_cell(getattr(parameter, 'help', None) or '')}{shown} |"
+
+
+def _names(option: Any) -> str:
+    """Give all names of an option, behind a slash those that switch it off."""
+    sides = [", ".join(f"`{name}`" for name in side) for side in (option.opts, option.secondary_opts)]
+    return " / ".join(side for side in sides if side)
 
 
 def _cell(text: str) -> str:

@@ -18,7 +18,7 @@ from sandbox.tokens import CONNECTOR, GRAPH, AccessTokens
 from sandbox.wire import JsonObject, Refusal, answer, origin_of
 from sandbox.world import World
 
-APP_ROLES = ["ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "User.ReadBasic.All", "Files.Read.All"]
+APP_ROLES = ["ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "User.Read.All", "Files.Read.All"]
 CONSENTED = [
     "ChannelMessage.Send",
     "ChannelMessage.ReadWrite",

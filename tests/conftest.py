@@ -13,6 +13,11 @@ ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests/live be asked for; without it, it is not even collected."""
+    parser.addoption("--live", action="store_true", help="run tests/live against the services the environment names")
+
+
 def _allowed() -> list[list[str]]:
     """Read the list: where the skip is (a prefix of the node id), and what it says."""
     lines = (line.split("#")[0].strip() for line in ALLOWED.read_text(encoding="utf-8").splitlines())

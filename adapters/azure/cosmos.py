@@ -17,7 +17,8 @@ is NotLinked and tried again.
 
 **Two items, no transaction.** `done` first writes the row, then the item by sent id: a process that dies between them
 leaves a row that is done and no origin; its redelivery comes to `start`, which sees the sent id and writes the origin.
-The other way round the redelivery would find its own message taken, and send again.
+The other way round the redelivery would find its own message taken, and send again. Only `adopt` begins with the
+item by sent id, since of two deliveries that find the same message one may have it; it knows its own item again.
 
 COST, counted by the peer at 1 unit per read, 5 per create and 10 per change of an item of 1 KB (a test compares it with
 `tests/fixtures/cosmos_cost.json`): a question that opens a conversation 12 calls and 46 units, one that follows 7 and
@@ -188,6 +189,16 @@ class CosmosThreadMap:
             return read_attempt(found, row["made"])
         raise _contended()
 
+    async def again(self, tenant: str, key: str, attempt: Attempt, now: float) -> bool:
+        """Journal that the call of an attempt is about to be made once more; False if somebody else has, or is done."""
+        for _ in range(TRIES):
+            row = await self._journal.read(item_id("key", tenant, key))
+            if row is None or row["sentId"] is not None or row["triedAt"] != attempt.tried_at:
+                return False
+            if await self._journal.patch(row["id"], changed(triedAt=now), etag=row["_etag"]) is not None:
+                return True
+        raise _contended()
+
     async def done(self, tenant: str, key: str, sent_id: str) -> None:
         """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
         now = self._now()
@@ -201,15 +212,27 @@ class CosmosThreadMap:
             raise _contended()
         await self._keep_origin(tenant, key, sent_id)
 
+    async def adopt(self, tenant: str, key: str, sent_id: str) -> bool:
+        """Journal as `done` does, unless another key made the message `sent_id`: who writes its item first has it."""
+        item = write_origin(tenant, key, sent_id)
+        if await self._journal.create(item) is None:
+            there = await self._journal.patch(item["id"], [{"op": "incr", "path": "/looks", "value": 1}])
+            if there is None or there["origin"] != key:
+                return False
+        await self.done(tenant, key, sent_id)
+        return True
+
     async def _keep_origin(self, tenant: str, key: str, sent_id: str) -> None:
         """Write the item by sent id; one that is there stays, as the message's first origin."""
         await self._journal.create(write_origin(tenant, key, sent_id))
 
     async def abandon(self, tenant: str, key: str) -> None:
-        """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
+        """Take a first start back whose call certainly had no effect; what is `done` or was tried `again` stays."""
         for _ in range(TRIES):
             row = await self._journal.read(item_id("key", tenant, key))
-            if row is None or row["sentId"] is not None or await self._journal.delete(row["id"], row["_etag"]):
+            if row is None or row["sentId"] is not None or row["triedAt"] != row["startedAt"]:
+                return
+            if await self._journal.delete(row["id"], row["_etag"]):
                 return
         raise _contended()
 

@@ -7,7 +7,9 @@ more (412). They are None here. 429 is waited for as long as the service says, u
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
@@ -29,6 +31,8 @@ CALL_SECONDS = 10.0
 LIST_SECONDS = 30.0
 PATIENCE = 3.0
 TERRAFORM = "In production Terraform makes it (infra/terraform/azure)."
+SKEW_SECONDS = 600.0
+"""The account refuses signatures whose date is 15 minutes off."""
 _NO_SESSION, _NO_OWNER = 1002, 1003
 """404 for other reasons than a missing item: a replica that is behind; no such database or container."""
 _MOVING = (3, 1008)
@@ -166,7 +170,7 @@ def _meaning(error: CosmosHttpResponseError) -> BridgeError | StoreFull:
         text = (
             "it refuses AZURE_COSMOS_KEY, or keys are switched off for this account, or this machine's clock is wrong"
         )
-        return Forbidden(f"{answered}: {text}", code=code, component=COMPONENT)
+        return Forbidden(f"{answered}: {_clock(error) or text}", code=code, component=COMPONENT)
     if status == 403 and sub == _FULL:
         return StoreFull(f"{answered}: a partition is full")
     if status == 403 and sub not in _MOVING:
@@ -174,7 +178,18 @@ def _meaning(error: CosmosHttpResponseError) -> BridgeError | StoreFull:
             "the identity needs the role Cosmos DB Built-in Data Contributor, "
             "and the account's firewall must admit this machine"
         )
-        return Forbidden(f"{answered}: {text}", code=code, component=COMPONENT)
+        return Forbidden(f"{answered}: {_clock(error) or text}", code=code, component=COMPONENT)
     if status in (400, 413):
         return Rejected(f"{answered}: it refuses the item", code=code, component=COMPONENT)
     return Unavailable(answered, code=code, component=COMPONENT)
+
+
+def _clock(error: CosmosHttpResponseError) -> str:
+    """Tell how far our clock is off, where that is why the account refuses us."""
+    try:
+        ahead = time.time() - parsedate_to_datetime(error.headers["Date"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if abs(ahead) <= SKEW_SECONDS:
+        return ""
+    return f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the account's"

@@ -100,6 +100,7 @@ def write_row(tenant: str, key: str, now: float, note: Mapping[str, str], trace:
         "key": key,
         "trace": trace,
         "startedAt": now,
+        "triedAt": now,
         "doneAt": None,
         "sentId": None,
         "note": dict(note),
@@ -128,7 +129,11 @@ def write_fact(tenant: str, kind: str, fact_id: str, value: Mapping[str, str]) -
 def read_attempt(row: Item, made: str) -> Attempt:
     """Read a journal row for the call that would have written it as `made`."""
     return Attempt(
-        first=row["made"] == made, started_at=row["startedAt"], note=dict(row["note"]), sent_id=row["sentId"]
+        first=row["made"] == made,
+        started_at=row["startedAt"],
+        tried_at=row["triedAt"],
+        note=dict(row["note"]),
+        sent_id=row["sentId"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Tokens of a managed identity, for a bot that is registered as `UserAssignedMSI` and so has no password."""
+"""Tokens of a managed identity: for a bot registered as `UserAssignedMSI`, which has no password, and for services."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bridge.errors import Forbidden, Unavailable
 
 
 class ManagedIdentityTokens:
-    """`token()` for one client id and one scope; azure-identity caches and refreshes it."""
+    """`token()` for one client id (None: the system-assigned) and one scope; azure-identity caches and refreshes it."""
 
-    def __init__(self, client_id: str, scope: str) -> None:
-        self._credential = ManagedIdentityCredential(client_id=client_id)
+    def __init__(self, client_id: str | None, scope: str) -> None:
+        self._credential = ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
         self._scope = scope
 
     async def token(self) -> str:

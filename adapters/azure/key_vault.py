@@ -32,7 +32,7 @@ from bridge.errors import Misconfigured, StoreFull, Unavailable
 
 MAX_BYTES = 25_000
 """Of a value; the vault's own limit."""
-FRESH_SECONDS = 15.0
+FRESH_SECONDS = 45.0
 STALE_SECONDS = 600.0
 """How long what was read last is still given while the vault cannot be asked."""
 SETTLE_SECONDS = 3.0

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,13 +24,15 @@ from azure.servicebus import TransportType
 from azure.servicebus.aio import ServiceBusClient
 
 from adapters.azure.service_bus_letters import COUNTED, parse_letter_id
-from adapters.azure.service_bus_messages import fresh_record, read_envelope, to_message, to_waiting
+from adapters.azure.service_bus_messages import COMPONENT, fresh_record, read_envelope, to_message, to_waiting
 from adapters.azure.service_bus_parcels import Parcels
 from adapters.azure.service_bus_session import BusSession
 from adapters.azure.service_bus_side import Side
-from bridge.errors import Misconfigured
+from bridge.errors import Misconfigured, Unavailable
 from bridge.ports import DIRECTIONS, DeadLetter, Depth, Direction, Envelope, ObjectStore, Waiting
 from bridge.settings import Settings
+
+REACH_SECONDS = 5.0
 
 
 class ServiceBusQueue:
@@ -167,19 +172,17 @@ class ServiceBusQueue:
 async def open_queue(settings: Settings, objects: ObjectStore | None = None) -> AsyncIterator[ServiceBusQueue]:
     """Open the queue that the settings name, and close it at the end.
 
-    Misconfigured if a queue is missing, has no sessions, or refuses us. A service that is away now is no reason not
-    to start.
+    Misconfigured if a queue is missing, has no sessions, or refuses us; Unavailable if nothing answers there.
     """
     text = settings.servicebus_connection_string
     credential = None if text else _identity(settings.azure_client_id)
+    websockets = settings.servicebus_transport == "websockets"
     client = open_client(
-        text.get_secret_value() if text else "",
-        settings.servicebus_namespace,
-        credential,
-        websockets=settings.servicebus_transport == "websockets",
+        text.get_secret_value() if text else "", settings.servicebus_namespace, credential, websockets=websockets
     )
     queue = ServiceBusQueue(client, prefix=settings.servicebus_prefix, objects=objects, credential=credential)
     try:
+        await reach(client.fully_qualified_namespace, websockets=websockets)
         await queue.check()
         yield queue
     finally:
@@ -202,6 +205,7 @@ def open_client(
     options: dict[str, Any] = {
         "retry_total": 0,
         "transport_type": TransportType.AmqpOverWebsocket if websockets else TransportType.Amqp,
+        "ssl_context": ssl.create_default_context(),  # else the SDK loads all root certificates for each connection
         **more,
     }
     if connection_string:
@@ -214,6 +218,25 @@ def open_client(
     if not namespace or credential is None:
         raise Misconfigured("Set AZURE_SERVICEBUS_NAMESPACE (with an identity) or AZURE_SERVICEBUS_CONNECTION_STRING.")
     return ServiceBusClient(namespace, credential, **options)
+
+
+async def reach(namespace: str, *, websockets: bool) -> None:
+    """Raise Unavailable, saying why, if nobody takes a connection there. `namespace` is a host, perhaps with a port."""
+    host, _, port = namespace.partition(":")
+    number = int(port or (443 if websockets else 5671))
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            _, writer = await asyncio.open_connection(host, number)
+    except TimeoutError:
+        why = "no answer; where port 5671 is closed, set AZURE_SERVICEBUS_TRANSPORT=websockets"
+    except socket.gaierror:
+        why = "there is no such host; look at AZURE_SERVICEBUS_NAMESPACE"
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "no connection"
+    else:
+        writer.close()
+        return
+    raise Unavailable(f"Service Bus at {host}:{number}: {why}", code="unreachable", component=COMPONENT)
 
 
 def _received_at(message: Any, direction: Direction) -> float:

@@ -17,6 +17,9 @@ from bridge.errors import LeaseLost
 
 T = TypeVar("T")
 CALL_SECONDS = 15.0
+RENEW_SECONDS = 25.0
+"""How long a lock goes unrenewed at most: by a clock that is behind, it seems to last longer than it does."""
+
 EMPTY_SECONDS = 0.3
 """How long an empty session is listened to before it is given back: the next message then needs no new link."""
 
@@ -53,9 +56,15 @@ class Link:
     Any failure loses the link: the SDK does not reattach a session, and the service gives it to another receiver.
     """
 
-    def __init__(self, receiver: ServiceBusReceiver, closer: Closer, on_lost: Callable[[], None]) -> None:
-        """`receiver` is open, so that the session is locked."""
-        self._receiver, self._closer, self._on_lost = receiver, closer, on_lost
+    def __init__(
+        self,
+        receiver: ServiceBusReceiver,
+        closer: Closer,
+        keep: Callable[[ServiceBusReceiver], Awaitable[bool]],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """`receiver` is open, so that the session is locked; `keep` frees that and keeps the connection, or says no."""
+        self._receiver, self._closer, self._keep, self._on_lost = receiver, closer, keep, on_lost
         self._turn = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self.head: ServiceBusReceivedMessage | None = None
@@ -142,7 +151,17 @@ class Link:
         self.closed = True
         if self._renewal is not None:
             self._renewal.cancel()
-        self._closer.close(self._receiver.close)
+        self._closer.close(self._give_back)
+
+    async def _give_back(self) -> None:
+        try:
+            async with self._turn:  # a renewal that was under way has lost the link
+                kept = not self.lost and await self._keep(self._receiver)
+        except BaseException:
+            self._closer.close(self._receiver.close)
+            raise
+        if not kept:
+            await self._receiver.close()
 
     @property
     def _session(self) -> ServiceBusSession:
@@ -171,7 +190,7 @@ class Link:
         while not self.lost:
             until = self._session.locked_until_utc
             left = until.timestamp() - time.time() if until is not None else 0.0
-            await asyncio.sleep(max(left / 2, 0.5))
+            await asyncio.sleep(min(max(left / 2, 0.5), RENEW_SECONDS))
             try:
                 await self._do(self._session.renew_lock)
             except Exception:

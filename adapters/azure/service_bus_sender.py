@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,22 +14,31 @@ from azure.servicebus.aio import ServiceBusSender
 
 from adapters.azure.service_bus_errors import call
 from adapters.azure.service_bus_link import Closer
+from adapters.azure.service_bus_messages import COMPONENT
 from bridge.errors import Throttled, Unavailable
 
-SENDERS = 4
-"""Links per queue. One carries a message per round trip; an SDK sender allows one call at a time."""
+SENDERS = 16
+"""Most links per queue, opened as they are needed: an SDK sender carries one message per round trip."""
+
+OPENING = 4
+"""Links that are opened at the same time."""
 
 SECONDS = 10.0
 PAGE = 250
 
 
 class Senders:
-    """Sends messages durably; links are opened when they are needed and kept."""
+    """Sends messages durably over links that are kept.
+
+    To open one takes half a second, so a message waits for whichever link is free first, an old or a new one.
+    """
 
     def __init__(self, open_sender: Callable[[], ServiceBusSender], closer: Closer) -> None:
         self._open, self._closer = open_sender, closer
-        self._slots = asyncio.Semaphore(SENDERS)
         self._idle: list[ServiceBusSender] = []
+        self._waiting: deque[asyncio.Future[ServiceBusSender]] = deque()
+        self._links = self._opening = 0
+        self._closed = False
 
     async def send(self, message: ServiceBusMessage) -> None:
         """Send; returns when the service has it. Raises StoreFull, Throttled or Unavailable.
@@ -36,26 +46,86 @@ class Senders:
         The service drops a link that was idle for ten minutes, so a call that fails is made once more over a new one:
         should both have arrived, duplicate detection keeps one.
         """
-        async with self._slots:
-            try:
-                await self._send(self._idle.pop() if self._idle else self._open(), message)
-            except Throttled:
-                raise
-            except Unavailable:
-                await self._send(self._open(), message)
+        try:
+            await self._send(await self._take(), message)
+        except Throttled:
+            raise
+        except Unavailable:
+            await self._send(self._new(), message)
+
+    def keep(self, sender: ServiceBusSender) -> None:
+        """Take over a link that is open already."""
+        self._links += 1
+        self._free(sender)
 
     async def _send(self, sender: ServiceBusSender, message: ServiceBusMessage) -> None:
         try:
             await call(lambda: sender.send_messages(message, timeout=SECONDS), SECONDS + 1)
         except BaseException:
+            self._gone(sender)
+            raise
+        self._free(sender)
+
+    async def _take(self) -> ServiceBusSender:
+        if self._idle:
+            return self._idle.pop()
+        if not self._links:
+            return self._new()
+        if self._opening < OPENING and self._links + self._opening < SENDERS:
+            self._opening += 1
+            self._closer.close(self._grow)
+        waiting: asyncio.Future[ServiceBusSender] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled():
+                self._free(waiting.result())
+            raise
+
+    def _new(self) -> ServiceBusSender:
+        """Give a link that its first message opens."""
+        self._links += 1
+        return self._open()
+
+    async def _grow(self) -> None:
+        sender = self._open()
+        try:
+            await call(sender.__aenter__, SECONDS)
+        except BaseException:
             self._closer.close(sender.close)
             raise
+        finally:
+            self._opening -= 1
+        self.keep(sender)
+
+    def _free(self, sender: ServiceBusSender) -> None:
+        """Give a link to who has waited longest."""
+        if self._closed:
+            self._gone(sender)
+            return
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(sender)
+                return
         self._idle.append(sender)
 
+    def _gone(self, sender: ServiceBusSender) -> None:
+        """Close a link; where it was the last one, who waits gets a new one."""
+        self._links -= 1
+        self._closer.close(sender.close)
+        if not self._links and self._waiting and not self._closed:
+            self._free(self._new())
+
     def close(self) -> None:
-        """Close all links that are not in use."""
+        """Close all links: those in use when their message is sent."""
+        self._closed = True
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(Unavailable("the queue is closed", code="closed", component=COMPONENT))
         while self._idle:
-            self._closer.close(self._idle.pop().close)
+            self._gone(self._idle.pop())
 
 
 class Browser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -61,7 +62,7 @@ class FreshchatHelpdesk:
         if found is not None:
             return found
         try:
-            return shapes.id_of(await self._rest.post("users", shapes.new_user(person)), "id")
+            return await self._create_user(person)
         except Rejected as refused:
             if refused.code != "freshchat_409":  # somebody else created it meanwhile
                 raise
@@ -69,6 +70,25 @@ class FreshchatHelpdesk:
         if found is None:
             raise Unavailable("409, but the user is not there yet", code="freshchat_409", component=COMPONENT)
         return found
+
+    async def _create_user(self, person: Person) -> str:
+        """Create it, rather without its properties than not at all."""
+        try:
+            return shapes.id_of(await self._rest.post("users", shapes.new_user(person)), "id")
+        except Rejected as refused:
+            if refused.code != "freshchat_400" or not person.properties:
+                raise
+        plain = replace(person, properties={})
+        return shapes.id_of(await self._rest.post("users", shapes.new_user(plain)), "id")
+
+    async def update_user(self, user_id: str, person: Person) -> bool:
+        """Write what differs from what the user has; tell whether anything did."""
+        path = f"users/{quote(user_id, safe='')}"
+        user = await self._rest.get(path)
+        changed = shapes.changed_user(user if isinstance(user, dict) else {}, person)
+        if changed:
+            await self._rest.put(path, changed)
+        return bool(changed)
 
     async def _find_user(self, reference_id: str) -> str | None:
         """Look a user up; the filter can return rows that do not match, seen on live accounts."""
@@ -234,6 +254,18 @@ class FreshchatHelpdesk:
     async def inboxes(self) -> Mapping[str, bool]:
         """List the account's inboxes (channel ids), each with whether it is enabled; a disabled one takes nothing."""
         return {row["id"]: row.get("enabled") is not False for row in await self._all("channels")}
+
+    async def conversation_fields(self) -> Mapping[str, frozenset[str] | None] | None:
+        """Tell the properties that a conversation may have, each with the only values it takes (None: any text).
+
+        None if it cannot be told. Never raises.
+        """
+        try:
+            fields = await self._rest.get("conversations/fields", timeout=LOOKUP_TIMEOUT)
+        except Exception:  # a list of fields is never worth a failed delivery
+            return None
+        rows = shapes.rows_of({"fields": fields}, "fields")  # a bare list here
+        return {row["name"]: shapes.values_of(row) for row in rows if isinstance(row.get("name"), str)} or None
 
     async def groups(self) -> frozenset[str]:
         """List the ids of the account's agent groups."""

@@ -68,6 +68,10 @@ class FreshchatRest:
             raise unclear()
         return value
 
+    async def put(self, path: str, body: Mapping[str, Any]) -> None:
+        """Change one thing; an answer without a body is one too."""
+        await self._call("PUT", self._url(path, None), body)
+
     async def pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
         """Read a list page by page, along `link.href`; there may be none, then page by number to the first empty one.
 
@@ -157,7 +161,10 @@ def _json(answer: Answer, method: str) -> Any:
     try:
         return answer.json()
     except ValueError:
-        if method == "POST" and not answer.body.strip():
+        empty = not answer.body.strip()
+        if method == "PUT" and empty:
+            return None
+        if method == "POST" and empty:
             raise unclear() from None
         raise _wrong_host(answer) from None
 

@@ -20,6 +20,22 @@ def new_user(person: Person) -> dict[str, Any]:
     return body
 
 
+def changed_user(user: dict[str, Any], person: Person) -> dict[str, Any]:
+    """Build what a user lacks of a person; empty if nothing.
+
+    Sending `properties` may replace the list (reference, section 4.1), so the others of the user are sent with ours.
+    """
+    wanted = new_user(person)
+    properties = wanted.pop("properties", [])
+    if "last_name" not in wanted and user.get("last_name"):
+        wanted["last_name"] = ""  # a name of one word now
+    changed = {name: value for name, value in wanted.items() if user.get(name) != value}
+    kept = {row["name"]: row for row in rows_of(user, "properties") if isinstance(row.get("name"), str)}
+    if any(kept.get(one["name"], {}).get("value") != one["value"] for one in properties):
+        changed["properties"] = [*(kept | {one["name"]: one for one in properties}).values()]
+    return changed
+
+
 def new_message(text: str, actor_type: str, actor_id: str | None) -> dict[str, Any]:
     """Build a message of one text part."""
     message = {"message_parts": [{"text": {"content": text}}], "message_type": "normal", "actor_type": actor_type}
@@ -60,6 +76,13 @@ def as_webhook(message: dict[str, Any], conversation_id: str) -> dict[str, Any]:
         "action_time": message.get("created_time"),
         "data": {"message": {**message, "conversation_id": conversation_id}},
     }
+
+
+def values_of(field: dict[str, Any]) -> frozenset[str] | None:
+    """Read which values a conversation field takes; None is any text, and none at all a type that is no text."""
+    choices = frozenset(row["value"] for row in rows_of(field, "choices") if isinstance(row.get("value"), str))
+    kind = str(field.get("type") or "text").lower()
+    return choices if choices or not ("text" in kind or "paragraph" in kind) else None
 
 
 def status_of(conversation: dict[str, Any]) -> Literal["open", "resolved"] | None:

@@ -19,7 +19,6 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from adapters.doors import expect
 from adapters.freshchat.signature import BadBody, NotAuthentic, VerifiedBody, Verifier
 from adapters.freshchat.translate import Keys, keys
 from bridge import ids
@@ -39,12 +38,12 @@ SIGNATURE = "X-Freshchat-Signature"
 class Account:
     """One Freshchat account as its door knows it.
 
-    `token` is the secret part of the webhook path, a second factor beside the signature.
+    `tokens` are the live secret parts of the webhook path, a second factor beside the signature.
     """
 
     tenant_id: str
     verifier: Verifier
-    token: str | None = None
+    tokens: tuple[str, ...] = ()
 
 
 class _Refused(Exception):
@@ -91,16 +90,19 @@ class FreshchatWebhook:
         """Give the two published routes; other methods are answered 405 by the router."""
         handler: Handler = self.handle
         return [
-            web.post("/freshchat/webhook", handler, expect_handler=expect),
-            web.post("/freshchat/webhook/{tenant}/{token}", handler, expect_handler=expect),
+            web.post("/freshchat/webhook", handler),
+            web.post("/freshchat/webhook/{tenant}/{token}", handler),
         ]
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one webhook. Bad input never ends in a 500."""
         try:
             account = self._account(request)
+            token = _which_token(request, account)
             raw = await _read(request)
             body = self._verified(account, raw, request)
+            if token is not None:
+                self._telemetry.path_token_used(account.tenant_id, token)
             outcome = await self._store(account, body)
         except _Refused as refused:
             return self._refuse(refused)
@@ -114,9 +116,6 @@ class FreshchatWebhook:
         account = self._resolve(request.match_info.get("tenant"))
         if account is None:
             raise _Refused(403, "tenant")
-        token = request.match_info.get("token")
-        if token is not None and account.token and not _same(token, account.token):
-            raise _Refused(401, "token")
         return account
 
     def _verified(self, account: Account, raw: bytes, request: web.Request) -> VerifiedBody:
@@ -148,6 +147,20 @@ class FreshchatWebhook:
         if refused.status in (408, 413):
             response.force_close()  # the rest of the body is not worth reading
         return response
+
+
+def _which_token(request: web.Request, account: Account) -> int | None:
+    """Tell which live token the path holds, by its place among them; None where none is needed, or none given.
+
+    All are compared whichever it is, so that the time tells nothing.
+    """
+    given = request.match_info.get("token")
+    if given is None or not account.tokens:
+        return None
+    same = [_same(given, token) for token in account.tokens]
+    if True not in same:
+        raise _Refused(401, "token")
+    return same.index(True)
 
 
 def _keys(body: VerifiedBody, tenant: str) -> Keys | Ignored:

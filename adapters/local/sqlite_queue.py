@@ -13,6 +13,7 @@ from adapters.local import sqlite_queue_sql as sql
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_acceptor import Acceptor, Room
 from adapters.local.sqlite_lane import Group
+from adapters.local.sqlite_limit import Limit
 from adapters.local.sqlite_owners import Dead, Owner, boot_id
 from adapters.local.sqlite_session import Renewals, SqliteSession
 from bridge.errors import StoreFull
@@ -33,17 +34,18 @@ class SqliteQueue:
         *,
         lease_seconds: float = 30.0,
         limit: int = 0,
+        tenants: int = 1,
         now: Callable[[], float] = time.time,
         boot: Callable[[], str | None] = boot_id,
     ) -> None:
-        """`limit` is how many messages may wait in one direction (0: any number).
+        """`limit` is how many messages may wait in one direction (0: any number); several `tenants` share it.
 
         `boot` names this boot of this machine, or gives None: then leases of dead processes run out by time only.
         """
         self.db = db
         self.now = now
         self.completes: Group[sql.Held, sql.Row | None] = Group(lambda c, held: sql.complete_all(c, held, now()))
-        self._lease_seconds, self._limit = lease_seconds, limit
+        self._lease_seconds, self._limit = lease_seconds, Limit(limit, shared=tenants > 1)
         self._owner = Owner(db.path, boot())
         self._look_for_dead_at = 0.0
         self._counter = count(1)
@@ -57,7 +59,7 @@ class SqliteQueue:
     async def put(self, envelope: Envelope) -> bool:
         """Store durably, then return True; False if this `message_id` was accepted before (within 7 days).
 
-        Raises StoreFull when the disk does not take it, or when `limit` messages are waiting already.
+        Raises StoreFull when the disk does not take it, or when there is no room for it (of this tenant: see `Limit`).
         """
         return await self.db.write_grouped(self._puts[envelope.direction], envelope)
 

@@ -14,8 +14,9 @@ from functools import cache
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
+from adapters.local.sqlite_limit import NO_LIMIT, Limit, Space
 from adapters.local.sqlite_schema import digest
-from bridge.errors import LeaseLost, StoreFull
+from bridge.errors import LeaseLost
 from bridge.ports import DIRECTIONS, Direction, Envelope, Failure
 
 T = TypeVar("T")
@@ -103,26 +104,23 @@ _APPEND = """INSERT INTO messages
 _APPEND_ROW = "((SELECT id FROM sessions WHERE direction = ? AND key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-_WAITING = "SELECT waiting FROM depth WHERE direction = ?"
-
-
 def put_all(
-    conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float, limit: int = 0
+    conn: sqlite3.Connection, direction: Direction, envelopes: Sequence[Envelope], now: float, limit: Limit = NO_LIMIT
 ) -> list[bool | Exception]:
     """Append each envelope that is new; True for those, False for the ones accepted before.
 
-    StoreFull for those that would make it more than `limit` waiting messages (0: there is no limit).
+    StoreFull for those that `limit` has no room for.
     """
     keys = [digest(e.message_id) for e in envelopes]
     known = {row[0] for row in _where_in(conn, _KNOWN, keys, now)}
-    room = limit - conn.execute(_WAITING, (DIRECTIONS.index(direction),)).fetchone()[0] if limit else len(keys)
+    space = Space(conn, DIRECTIONS.index(direction), limit, [envelope.tenant for envelope in envelopes])
     fresh: dict[bytes, Envelope] = {}
     answers: list[bool | Exception] = []
     for key, envelope in zip(keys, envelopes, strict=True):
         if key in known or key in fresh:
             answers.append(False)
-        elif len(fresh) >= room:
-            answers.append(StoreFull(f"{limit} messages are waiting already"))
+        elif (full := space.take(envelope.tenant)) is not None:
+            answers.append(full)
         else:
             fresh[key] = envelope
             answers.append(True)

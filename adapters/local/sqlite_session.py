@@ -121,7 +121,8 @@ class SqliteSession:
             raise
         self._message, self._delivery = following, None
         if following is None:
-            self._end("empty")
+            self._ended = "empty"  # whatever a renewal was told that ran in the same commit and found no row
+            self._desk.let_go(self)
 
     def _end(self, how: str) -> None:
         self._ended = self._ended or how

@@ -32,14 +32,16 @@ _CLAIM_OVER = """UPDATE threads SET claimed_by = ?, claimed_until = ?, version =
     WHERE digest = ? AND version = ?"""
 _START = """INSERT OR IGNORE INTO journal (digest, tenant, key, started_at, note, expires, trace, ref)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_STARTED = "SELECT started_at, note, sent_id FROM journal WHERE digest = ?"
+_STARTED = "SELECT started_at, COALESCE(tried_at, started_at), note, sent_id FROM journal WHERE digest = ?"
+_AGAIN = """UPDATE journal SET tried_at = ?
+    WHERE digest = ? AND sent_id IS NULL AND COALESCE(tried_at, started_at) = ?"""
 _DONE = """INSERT INTO journal (digest, tenant, key, started_at, done_at, note, sent_id, sent, expires, trace)
     VALUES (?, ?, ?, ?, ?, '{}', ?, ?, ?, '')
     ON CONFLICT (digest) DO UPDATE SET sent_id = excluded.sent_id, sent = excluded.sent, done_at = excluded.done_at"""
 _STEPS = "SELECT tenant, key, trace, started_at, done_at, sent_id, note FROM journal "
 _NEWEST_STEPS = _STEPS + "ORDER BY id DESC LIMIT ?"
 _STEPS_OF = _STEPS + "WHERE ref = ? AND substr(trace, 1, ?) = ? ORDER BY id DESC LIMIT ?"
-_ABANDON = "DELETE FROM journal WHERE digest = ? AND sent_id IS NULL"
+_ABANDON = "DELETE FROM journal WHERE digest = ? AND sent_id IS NULL AND tried_at IS NULL"
 _ORIGIN = "SELECT key FROM journal WHERE sent = ? ORDER BY id LIMIT 1"
 _FACT = """SELECT value FROM facts WHERE tenant = ? AND kind = ? AND fact_id = ?
     AND (expires IS NULL OR expires > ?)"""
@@ -124,20 +126,42 @@ class SqliteThreadMap:
 
         def work(conn: sqlite3.Connection) -> Attempt:
             first = conn.execute(_START, row).rowcount == 1
-            started_at, text, sent_id = conn.execute(_STARTED, (found,)).fetchone()
-            return Attempt(first=first, started_at=started_at, note=json.loads(text), sent_id=sent_id)
+            started_at, tried_at, text, sent_id = conn.execute(_STARTED, (found,)).fetchone()
+            return Attempt(
+                first=first, started_at=started_at, tried_at=tried_at, note=json.loads(text), sent_id=sent_id
+            )
 
         return await self._db.write(work)
 
+    async def again(self, tenant: str, key: str, attempt: Attempt, now: float) -> bool:
+        """Journal that the call of an attempt is about to be made once more; False if somebody else has, or is done."""
+        row = (now, digest(tenant, key), attempt.tried_at)
+        return await self._db.write(lambda conn: conn.execute(_AGAIN, row).rowcount) == 1
+
     async def done(self, tenant: str, key: str, sent_id: str) -> None:
         """Journal what the call made, durably, so that `start(key)` and `origin(sent_id)` tell it."""
-        now = self._now()
-        found, sent = digest(tenant, key), digest(tenant, sent_id)
-        row = (found, tenant, key, now, now, sent_id, sent, now + self._journal_seconds)
+        row = self._done_row(tenant, key, sent_id)
         await self._db.write(lambda conn: conn.execute(_DONE, row).rowcount)
 
+    async def adopt(self, tenant: str, key: str, sent_id: str) -> bool:
+        """Journal as `done` does, unless another key made the message `sent_id`."""
+        row = self._done_row(tenant, key, sent_id)
+
+        def work(conn: sqlite3.Connection) -> bool:
+            origin = conn.execute(_ORIGIN, (digest(tenant, sent_id),)).fetchone()
+            if origin is not None and origin[0] != key:
+                return False
+            conn.execute(_DONE, row)
+            return True
+
+        return await self._db.write(work)
+
+    def _done_row(self, tenant: str, key: str, sent_id: str) -> tuple[Any, ...]:
+        now, expires = self._now(), self._now() + self._journal_seconds
+        return digest(tenant, key), tenant, key, now, now, sent_id, digest(tenant, sent_id), expires
+
     async def abandon(self, tenant: str, key: str) -> None:
-        """Take a start back whose call certainly had no effect; a row that is `done` stays as it is."""
+        """Take a first start back whose call certainly had no effect; what is `done` or was tried `again` stays."""
         await self._db.write(lambda conn: conn.execute(_ABANDON, (digest(tenant, key),)).rowcount)
 
     async def attempted(self, tenant: str, key: str) -> bool:

@@ -135,8 +135,8 @@ class Login:
         lang = pages.language(request, self._cookies.get(request, "lang"))
         texts = TEXTS[lang]
         named = texts.get(f"problem_{problem}", texts["problem_sign_in"]) if problem else ""
-        name = "login_token.html" if self._token is not None else "login_entra.html"
-        response = pages.html(pages.fill(name, lang, {"problem": named}), status)
+        way = "login_token.html" if self._token is not None else "login_entra.html"
+        response = pages.html(pages.fill("login.html", lang, {"problem": named}, way), status)
         if "lang" in request.query:
             self._cookies.set(response, "lang", lang, YEAR)
         return response

@@ -35,11 +35,18 @@ def _accepted(header: str) -> list[str]:
     return [name for _, name in sorted(weighed, key=lambda pair: pair[0])]
 
 
-def fill(name: str, lang: Language, values: Mapping[str, str]) -> str:
-    """Give a page with its `{{words}}` replaced: by `values`, or by the texts of the language. Always escaped."""
-    page = (FOLDER / name).read_text(encoding="utf-8")
+def fill(name: str, lang: Language, values: Mapping[str, str], way: str = "") -> str:
+    """Give a page with its `{{words}}` replaced: by `values`, or by the texts of the language. Always escaped.
+
+    `way` is the file that stands where the page says `{{>way}}`.
+    """
+    page = _read(name).replace("{{>way}}", _read(way) if way else "")
     words = {**TEXTS[lang], **values, "lang": lang, "other_lang": "en" if lang == "ko" else "ko"}
     return re.sub(r"\{\{(\w+)\}\}", lambda found: escape(words[found[1]]), page)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def texts_json(lang: Language) -> str:

@@ -38,11 +38,11 @@ def site(
     clock: Callable[[], float],
 ) -> web.Application:
     """Make the application; Misconfigured if the way to log in that `BRIDGE_OPS` names lacks something."""
-    origin = _origin(settings)
+    origin = origin_of(settings)
     cookies = Cookies(https=bool(origin and origin.startswith("https://")))
     sessions = Sessions(clock)
-    token = _token_login(settings, secrets, telemetry)
-    entra = _entra_login(settings, origin, secrets, session, clock) if settings.ops == "entra" else None
+    token = TokenLogin(lambda: live_tokens(settings, secrets), telemetry)
+    entra = entra_login(settings, origin, secrets, session, clock) if settings.ops == "entra" else None
     login = Login(sessions, cookies, telemetry, clock, token=None if entra else token, entra=entra)
     guard = Guard(sessions, cookies, token.live, clock, origin)
     app = web.Application(middlewares=[guard.middleware()])
@@ -52,29 +52,33 @@ def site(
     return app
 
 
-def _origin(settings: Settings) -> str | None:
+def origin_of(settings: Settings) -> str | None:
     """Give where browsers find the page, as they write it in `Origin`; None on a developer's machine without it."""
     if settings.production and not (settings.public_url or "").startswith("https://"):
         raise Misconfigured("BRIDGE_OPS: in production the page needs a BRIDGE_PUBLIC_URL with https")
     return str(URL(settings.public_url).origin()) if settings.public_url else None
 
 
-def _token_login(settings: Settings, secrets: SecretSource, telemetry: Telemetry) -> TokenLogin:
-    named = settings.ops_token or SecretStr(SECRET_PREFIX + SECRET)
-
-    async def versions() -> Sequence[str]:
-        return await resolve(named, secrets)
-
-    return TokenLogin(versions, telemetry)
+async def live_tokens(settings: Settings, secrets: SecretSource) -> Sequence[str]:
+    """Read the operators' tokens that are live now, newest first. Raises like `SecretSource.get`."""
+    return await resolve(settings.ops_token or SecretStr(SECRET_PREFIX + SECRET), secrets)
 
 
-def _entra_login(
+def client_secret(settings: Settings) -> tuple[str, SecretStr | None]:
+    """Give the client secret of the registration that operators sign in to, and the setting it comes from."""
+    if settings.ops_client_id and settings.ops_client_id != settings.app_id:
+        return "OPS_CLIENT_SECRET", settings.ops_client_secret
+    return "MicrosoftAppPassword", settings.app_password
+
+
+def entra_login(
     settings: Settings,
     origin: str | None,
     secrets: SecretSource,
     session: aiohttp.ClientSession,
     clock: Callable[[], float],
 ) -> EntraLogin:
+    """Make the sign-in; Misconfigured if a setting is missing."""
     allowed = frozenset(suffixes(settings.ops_allowed))
     if origin is None or not allowed:
         raise Misconfigured("BRIDGE_OPS: entra needs BRIDGE_PUBLIC_URL and OPS_ALLOWED (docs/ops-page.md)")
@@ -85,10 +89,9 @@ def _entra_login(
         redirect_uri=f"{(settings.public_url or '').rstrip('/')}{PATH}/callback",
         allowed=allowed,
     )
-    own = settings.ops_client_id and settings.ops_client_id != settings.app_id
 
     async def secret() -> str:
-        return await newest(settings.ops_client_secret if own else settings.app_password, secrets)
+        return await newest(client_secret(settings)[1], secrets)
 
     return EntraLogin(session, registration, secret, clock)
 

@@ -1,4 +1,4 @@
-"""People and teams, as the Bot connector's roster knows them; answers within a moment or not at all."""
+"""People and teams, as the Bot connector's roster and Entra know them; answers within a moment or not at all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.teams import limits
+from adapters.teams.profiles import GraphProfiles
 from adapters.teams.reply_bot import Connector
 from bridge.events import Place
 from bridge.ids import split_conversation
+from bridge.ports import Member
 
 TIMEOUT = 3.0
 
@@ -27,18 +29,33 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 class TeamsDirectory:
     """Implements `bridge.ports.Directory`. Nothing is cached here: the caller keeps what it learns."""
 
-    def __init__(self, connector: Connector, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, connector: Connector, profiles: GraphProfiles | None = None, *, timeout: float = TIMEOUT
+    ) -> None:
         self._connector = connector
+        self._profiles = profiles
         self._timeout = timeout
 
     async def person(self, place: Place, teams_user_id: str) -> Mapping[str, str] | None:
-        """Tell `name`, `mail`, `title`, `department` (and `aad_object_id`) of a member, as far as known.
+        """Tell `name`, `mail`, `title`, `department`, `language` (and `aad_object_id`) of a member, as far as known.
 
         Asked with the team's id: with the `;messageid=` of a thread the roster was seen to answer 404.
         """
         roster = place.team_id or split_conversation(place.conversation_id)[0]
         member = await self._read(place, "conversations", roster, "members", teams_user_id)
-        return _person(member) or None if member else None
+        person = _person(member) if member else {}
+        if self._profiles and "aad_object_id" in person:
+            person |= await self._profiles.read(person["aad_object_id"])
+        return person or None
+
+    async def member(self, place: Place, address: str) -> Member | None:
+        """Find a member of the place by mail address: the roster takes a user principal name in place of an id."""
+        roster = place.team_id or split_conversation(place.conversation_id)[0]
+        found = await self._read(place, "conversations", roster, "members", address)
+        person, teams_id = _person(found or {}), (found or {}).get("id")
+        if not isinstance(teams_id, str) or not teams_id or not person.keys() >= {"name", "aad_object_id"}:
+            return None
+        return Member(address, person["name"], teams_id, person["aad_object_id"])
 
     async def team_group_id(self, place: Place) -> str | None:
         """Tell the Entra group id of the place's team."""

@@ -9,7 +9,7 @@ middleware: Graph's retries would post a reply again after a 504 that did post i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -26,6 +26,9 @@ from kiota_http.middleware.options import ResponseHandlerOption
 from msgraph.generated.chats.item.messages.messages_request_builder import MessagesRequestBuilder
 from msgraph.generated.models.body_type import BodyType
 from msgraph.generated.models.chat_message import ChatMessage
+from msgraph.generated.models.chat_message_mention import ChatMessageMention
+from msgraph.generated.models.chat_message_mentioned_identity_set import ChatMessageMentionedIdentitySet
+from msgraph.generated.models.identity import Identity
 from msgraph.generated.models.item_body import ItemBody
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError  # noqa: F401 - else loaded by the first call
 from msgraph.generated.teams.item.channels.item.messages.item.replies.replies_request_builder import (
@@ -111,9 +114,12 @@ class GraphClient:
         self._chat = client.chats.by_chat_id("").messages
         self._builder(("0",), "0").to_post_request_information(_html(""))  # loads the serialisers
 
-    async def post(self, thread: Thread, html: str) -> Answer:
-        """Post into a channel thread or a chat."""
-        return _answer(await self._builder(thread, self._url(thread)).post(_html(html), _NATIVE))
+    async def post(self, thread: Thread, html: str, people: Sequence[tuple[str, str]] = ()) -> Answer:
+        """Post into a channel thread or a chat; `people` are Entra id and name for each `<at id="0">` and on."""
+        message = _html(html)
+        if people:
+            message.mentions = [_mention(number, *who) for number, who in enumerate(people)]
+        return _answer(await self._builder(thread, self._url(thread)).post(message, _NATIVE))
 
     async def page(self, thread: Thread, link: str | None) -> Answer:
         """List what is in there, 50 a page; `link` is the next link of the page before."""
@@ -132,6 +138,11 @@ class GraphClient:
 
 def _html(text: str) -> ChatMessage:
     return ChatMessage(body=ItemBody(content_type=BodyType.Html, content=text))
+
+
+def _mention(number: int, user: str, name: str) -> ChatMessageMention:
+    identity = Identity(id=user, display_name=name, additional_data={"userIdentityType": "aadUser"})
+    return ChatMessageMention(id=number, mention_text=name, mentioned=ChatMessageMentionedIdentitySet(user=identity))
 
 
 def _answer(native: object) -> Answer:

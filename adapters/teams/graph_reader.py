@@ -12,7 +12,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from yarl import URL
@@ -21,6 +21,7 @@ from adapters.buckets import Buckets
 from adapters.http import Answer, endpoint, retry_after
 from adapters.pace import Once
 from adapters.teams import limits
+from adapters.teams.tokens import Tokens
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
 from bridge.ids import split_conversation
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 COMPONENT = "graph"
 OVERLAP = 60.0
 MAX_PAGES = 10
-
-
-class Tokens(Protocol):
-    """Where the token comes from."""
-
-    async def token(self) -> str: ...
-    def invalidate(self, token: str) -> None: ...
 
 
 class GraphReader:

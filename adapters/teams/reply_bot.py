@@ -7,11 +7,12 @@ plus 10 ms where one is built per activity, plus token requests that block the l
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -21,22 +22,17 @@ from adapters.buckets import Buckets, Limit
 from adapters.http import Answer, HostRule, call, retry_after
 from adapters.teams import limits
 from adapters.teams.graph_reader import GraphReader
+from adapters.teams.tokens import Tokens
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
 from bridge.ids import join_conversation
-from bridge.ports import Reply
+from bridge.mentions import named
+from bridge.ports import Member, Reply
 
 COMPONENT = "connector"
 TIMEOUT = 20.0
 LOOK_SECONDS = 300.0
 """How long an answer that may have been posted already waits for Graph to tell."""
-
-
-class Tokens(Protocol):
-    """Where the bot's own token comes from."""
-
-    async def token(self) -> str: ...
-    def invalidate(self, token: str | None = None) -> None: ...
 
 
 class Connector:
@@ -152,7 +148,8 @@ class BotReplies:
         A 2xx without an id is a success all the same (seen where Teams splits a message): the id is then empty, and
         posting again would show the answer twice.
         """
-        activity = {"type": "message", "textFormat": "xml", "text": self._render(reply)}
+        text = _AT.sub("<at>", self._render(reply))
+        activity = {"type": "message", "textFormat": "xml", "text": text} | _entities(named(reply)[1])
         conversation, url = _conversation(place), place.service_url
         path, within = f"conversations/{quote(conversation, safe='')}/activities", limits.sending(url, conversation)
         answer = await self._connector.call("POST", url, path, activity, owner=conversation, within=within)
@@ -179,6 +176,22 @@ class BotReplies:
     async def ping(self) -> None:
         """Raise if no token can be had."""
         await self._connector.ping()
+
+
+_AT = re.compile(r'<at id="\d+">')
+
+
+def _entities(members: Sequence[Member]) -> dict[str, Any]:
+    """List mentions as the connector asks for them: each by the very text that stands for it."""
+    entities = [
+        {
+            "type": "mention",
+            "text": f"<at>{html.escape(member.name, quote=False)}</at>",
+            "mentioned": {"id": member.teams_id, "name": member.name},
+        }
+        for member in members
+    ]
+    return {"entities": entities} if entities else {}
 
 
 def _conversation(place: Place) -> str:

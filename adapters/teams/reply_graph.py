@@ -11,6 +11,7 @@ from adapters.teams.graph_reader import COMPONENT, GraphReader, thread_of
 from adapters.teams.sign_in import GraphSignIn
 from bridge.errors import Unavailable
 from bridge.events import Place
+from bridge.mentions import named
 from bridge.ports import Reply
 
 
@@ -39,7 +40,8 @@ class GraphReplies:
     async def post(self, place: Place, reply: Reply) -> str:
         """Post into the thread, as one message; return its id."""
         client, thread, text = await self._graph.client(), thread_of(place), self._render(reply)
-        answer = await self._graph.signed(lambda: client.post(thread, text), "POST", thread)
+        people = [(member.aad_id, member.name) for member in named(reply)[1]]
+        answer = await self._graph.signed(lambda: client.post(thread, text, people), "POST", thread)
         message_id = answer.object().get("id")
         if not isinstance(message_id, str) or not message_id:
             raise Unavailable("2xx without an id", code="graph_no_id", component=COMPONENT, maybe_done=True)

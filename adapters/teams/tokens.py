@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
@@ -17,6 +17,13 @@ COMPONENT = "entra"
 MARGIN = 300.0
 """A token is renewed this many seconds before it ends: a request under way must not outlive it."""
 TIMEOUT = 15.0
+
+
+class Tokens(Protocol):
+    """Where access tokens come from, whoever they are for; `invalidate` forgets one that was refused."""
+
+    async def token(self) -> str: ...
+    def invalidate(self, token: str) -> None: ...
 
 
 class ClientCredentials:

@@ -12,7 +12,7 @@ from adapters.http import session as http_session
 from bridge.ports import SecretSource
 from bridge.settings import Settings
 from bridge.tenants import Tenant
-from bridgectl.doctor import cosmos, freshchat, local, microsoft, outside, service_bus
+from bridgectl.doctor import cosmos, exports, freshchat, local, microsoft, operators, outside, people, service_bus
 from bridgectl.doctor.case import Case, Heard
 from bridgectl.doctor.report import Finding, Report
 
@@ -99,10 +99,15 @@ def _checks(case: Case) -> dict[str, Check]:
         checks["cosmos"] = cosmos.look_at_account
     if case.settings.queue == service_bus.ADAPTER:
         checks["service bus"] = service_bus.look_at_namespace
+    if case.settings.sentiment == "azure.language":
+        checks["sentiment"] = people.look_at_sentiment
     return checks | {
         "bot": microsoft.look_at_bot,
         "bot keys": microsoft.look_at_keys,
         "graph": microsoft.look_at_graph,
+        "people": people.look_at_profiles,
+        "operators' page": operators.look_at_page,
+        "exporters": exports.look_at_exports,
         "manifest": outside.look_at_manifest,
         "public address": outside.look_at_address,
     }

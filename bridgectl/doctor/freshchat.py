@@ -8,6 +8,7 @@ from adapters.freshchat.accounts import load_keys, read_material
 from adapters.freshchat.client import FreshchatHelpdesk
 from adapters.upstreams import helpdesk
 from bridge.errors import BridgeError, Forbidden, Misconfigured, Throttled
+from bridge.labels import SENTIMENT, TAGS
 from bridge.ports import SecretSource
 from bridge.tenants import Tenant, resolve
 from bridgectl.doctor.case import Case
@@ -34,6 +35,7 @@ async def look_at_account(report: Report, case: Case, tenant: Tenant) -> None:
     if await _reached(report, case, tenant, desk):
         await _look_at_inboxes(report, case, tenant, desk)
         await _look_at_groups(report, tenant, desk)
+        await _look_at_fields(report, case, tenant, desk)
         _look_at_limits(report, case, tenant)
 
 
@@ -61,7 +63,7 @@ async def _look_at_keys(report: Report, case: Case, tenant: Tenant, secrets: Sec
         todo = f"Set {token} (`openssl rand -hex 24`) and put it into the webhook URL in Freshchat."
         report.warning("webhook token", "not set", todo)
     else:
-        report.ok("webhook token", "set" if given else "not set (only production needs one)")
+        report.ok("webhook token", f"{len(given)} live" if given else "not set (only production needs one)")
 
 
 async def _reached(report: Report, case: Case, tenant: Tenant, desk: FreshchatHelpdesk) -> bool:
@@ -120,6 +122,20 @@ async def _look_at_groups(report: Report, tenant: Tenant, desk: FreshchatHelpdes
             report.ok("group", f"{group} exists")
         else:
             report.problem("group", f"{group} does not exist", "Correct the `group` of the route (GET /groups).")
+
+
+async def _look_at_fields(report: Report, case: Case, tenant: Tenant, desk: FreshchatHelpdesk) -> None:
+    """Look for the fields of the properties that conversations are opened with; one that is missing is left out."""
+    wanted = {name for route in tenant.route for name in (*route.attributes, *([TAGS] if route.tags else []))}
+    wanted |= {case.settings.link_property or ""} | ({SENTIMENT} if case.settings.sentiment != "off" else set())
+    there = await desk.conversation_fields()
+    if there is None:
+        report.skipped("conversation fields", "the account does not tell them (GET /conversations/fields)")
+    elif missing := sorted(wanted - there.keys() - {""}):
+        todo = "Create them in Freshchat as text fields of conversations, or switch them off (docs/settings.md)."
+        report.warning("conversation fields", f"missing, so not set: {', '.join(missing)}", todo)
+    else:
+        report.ok("conversation fields", "all that are set exist")
 
 
 def _look_at_limits(report: Report, case: Case, tenant: Tenant) -> None:

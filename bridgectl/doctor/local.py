@@ -91,7 +91,8 @@ def look_at_names(report: Report, settings: Settings, tenants: Iterable[Tenant])
     """Look for variables that look like ours but are read by nobody."""
     ours = {info.title or field for field, info in Settings.model_fields.items()} | {KEY_VARIABLE}
     known = {name.lower(): name for name in ours}
-    secrets = [settings.app_password, *(secret for tenant in tenants for secret in _secrets(tenant))]
+    own = (settings.app_password, settings.ops_token, settings.ops_client_secret)
+    secrets = [*own, *(secret for tenant in tenants for secret in _secrets(tenant))]
     read_anyway = {name.lower() for secret in secrets if secret for name in _named(secret)}
     given = {*os.environ, *dotenv_values(".env")}
     for name in sorted(name for name in given if name.lower() not in known.keys() | read_anyway):

@@ -22,7 +22,16 @@ PRIORITY_FIELD: JsonObject = {
     "custom": False,
     "choices": [{"id": str(number), "value": value} for number, value in enumerate(PRIORITIES, start=1)],
 }
-CUSTOM_FIELDS = ("cf_source", "cf_team", "cf_channel", "cf_thread_link", "cf_tags", "cf_region")
+CUSTOM_FIELDS = (
+    "cf_source",
+    "cf_team",
+    "cf_channel",
+    "cf_thread_link",
+    "cf_tags",
+    "cf_region",
+    "cf_teams_link",
+    "cf_sentiment",
+)
 
 
 class ConversationApi:

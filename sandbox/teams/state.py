@@ -65,6 +65,8 @@ class Message:
             shown["cards"] = cards
         if len(self.attachments) > len(cards):
             shown["attachments"] = [_file(a) for a in self.attachments if a.get("content") not in cards]
+        if self.mentions:
+            shown["mentions"] = self.mentions
         if self.edited or self.deleted:
             shown |= {"edited": bool(self.edited), "deleted": bool(self.deleted)}
         return shown

@@ -57,6 +57,8 @@ class QueueRig:
     """Whether `put` says False for a duplicate; it is dropped in any case."""
     patience: float = 0.05
     """How long an accept that should find nothing is given; longer for a store behind a network."""
+    run: str = ""
+    """Goes into message ids, where the store remembers those of earlier tests."""
     ids: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def now(self) -> float:
@@ -76,7 +78,7 @@ class QueueRig:
         return Envelope(
             direction=direction,
             tenant=tenant,
-            message_id=f"{tenant}|teams:{session}/{self.ids[session]:04}",
+            message_id=f"{tenant}|teams:{self.run}{session}/{self.ids[session]:04}",
             session=f"{tenant}/{session}",
             kind="message",
             trace=f"{len(self.ids):032x}",

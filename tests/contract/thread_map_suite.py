@@ -282,6 +282,49 @@ class ThreadMapSuite:
         await threads.done("t", "key#2", "sent-1")
         assert await other.attempted("t", "key#2")
 
+    async def test_a_call_is_made_again_by_one_only(self, rig: ThreadRig) -> None:
+        """And the row tells when; where the look back begins stays as it was."""
+        threads, other = await rig.open(), await rig.open()
+        first = await threads.start("t", "key#1", 1000.5)
+        seen = await other.start("t", "key#1", 2000.0)
+        assert (first.tried_at, seen.tried_at) == (1000.5, 1000.5)
+        tries = await asyncio.gather(*(maps.again("t", "key#1", seen, 2000.25) for maps in (threads, other)))
+        assert sorted(tries) == [False, True]
+        later = await threads.start("t", "key#1", 3000.0)
+        assert (later.started_at, later.tried_at) == (1000.5, 2000.25)
+        assert await other.again("t", "key#1", later, 3000.0)
+
+    async def test_what_is_done_or_unknown_is_not_made_again(self, rig: ThreadRig) -> None:
+        threads = await rig.open()
+        attempt = await threads.start("t", "key#1", 1.0)
+        assert not await threads.again("u", "key#1", attempt, 2.0)
+        await threads.done("t", "key#1", "sent-1")
+        assert not await threads.again("t", "key#1", attempt, 2.0)
+
+    async def test_a_start_whose_call_was_made_again_cannot_be_abandoned(self, rig: ThreadRig) -> None:
+        """Whoever made it the second time may have had success."""
+        threads = await rig.open()
+        attempt = await threads.start("t", "key#1", 1.0)
+        assert await threads.again("t", "key#1", attempt, 2.0)
+        await threads.abandon("t", "key#1")
+        assert not (await threads.start("t", "key#1", 3.0)).first
+
+    async def test_a_message_is_adopted_by_one_key_only(self, rig: ThreadRig) -> None:
+        """Which may do it again; and one that some key has made is nobody else's."""
+        threads, other = await rig.open(), await rig.open()
+        for key in ("key#1", "key#2", "key#3"):
+            await threads.start("t", key, 1.0)
+        await threads.done("t", "key#1", "sent-1")
+        assert not await other.adopt("t", "key#2", "sent-1")
+        tries = [("key#2", threads), ("key#3", other)]
+        found = await asyncio.gather(*(maps.adopt("t", key, "sent-2") for key, maps in tries))
+        assert sorted(found) == [False, True]
+        owner = tries[found.index(True)][0]
+        assert await threads.origin("t", "sent-2") == owner
+        assert await other.adopt("t", owner, "sent-2")
+        assert [(await other.start("t", key, 2.0)).sent_id for key, _ in tries].count("sent-2") == 1
+        assert await other.adopt("u", "key#1", "sent-1")
+
     async def test_an_abandoned_start_can_be_made_again(self, rig: ThreadRig) -> None:
         threads = await rig.open()
         await threads.start("t", "key#1", 1.0, {"try": "1"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ DIRECTIONS = ("to-freshchat", "to-teams")
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port that nobody listens on, below those that systems give to connections.
+
+    So nobody has taken it when a process that was killed comes back to it.
+    """
+    for port in random.SystemRandom().sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 class Stack:
@@ -101,7 +107,7 @@ class Stack:
 
     def log(self) -> list[dict[str, Any]]:
         """Read the bridge's log records so far."""
-        return _records(self.folder / "bridge.log", 0)
+        return records(self.folder / "bridge.log", 0)
 
     async def bridgectl(self, *arguments: str, given: str = "") -> tuple[int, str, str]:
         """Run a command with the bridge's environment and this input; give exit code, output, error output."""
@@ -137,7 +143,7 @@ class Stack:
         """Wait for the line that says it listens, among those of this run."""
         path, deadline = self.folder / f"{name}.log", time.monotonic() + PATIENCE
         while time.monotonic() < deadline and child.returncode is None:
-            for record in _records(path, self._started_at[name]):
+            for record in records(path, self._started_at[name]):
                 if "ready" in record or record.get("action") == "ready":
                     return record
             await asyncio.sleep(0.02)
@@ -192,7 +198,10 @@ class Stack:
 
     async def metric(self, name: str, **labels: str) -> float:
         """Add up a counter of the bridge over the series that carry these labels."""
-        async with self.session.get(f"{self.bridge_url}/metrics") as answer:
+        return await self._metric(self.bridge_url, name, labels)
+
+    async def _metric(self, url: str, name: str, labels: Mapping[str, str]) -> float:
+        async with self.session.get(f"{url}/metrics") as answer:
             lines = (await answer.text()).splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(
@@ -247,7 +256,8 @@ class Stack:
         await self.until(quiet, seconds)
 
 
-def _records(path: Path, start: int) -> list[dict[str, Any]]:
+def records(path: Path, start: int) -> list[dict[str, Any]]:
+    """Read the log records of a file from this byte on; a line that is not whole yet is none."""
     lines = path.read_bytes()[start:].decode("utf-8", "replace").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 

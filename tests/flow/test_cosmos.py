@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from stack import ROOT, Stack, running, texts
 
+from tests.flow.azure_stack import changed, problems, refusal
 from tests.peers.cosmos import CosmosPeer
 from tests.peers.http_peer import Fault
 
@@ -96,26 +98,6 @@ async def test_the_map_outlives_the_process(stack: Stack) -> None:
     assert texts(found, "user")[-1].endswith("after the restart")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"AZURE_COSMOS_ENDPOINT": ""}, "AZURE_COSMOS_ENDPOINT must be the account's https address"),
-        ({"AZURE_COSMOS_KEY": "d3Jvbmc="}, "refuses AZURE_COSMOS_KEY"),
-        ({"AZURE_COSMOS_DATABASE": "typo", "BRIDGE_ENV": "production"}, "container typo/links is not there"),
-    ],
-)
-async def test_what_is_wrong_is_said_once_at_the_start(
-    peer: CosmosPeer, tmp_path: Path, wrong: dict[str, str], said: str
-) -> None:
-    """And not as a stack trace."""
-    async with running(tmp_path, bridge=False, **(settings(peer) | wrong)) as stack:
-        with pytest.raises(AssertionError, match="bridge did not start"):
-            await stack.start_bridge()
-        log = (tmp_path / "bridge.log").read_text(encoding="utf-8")
-    assert said in log
-    assert "Traceback" not in log
-
-
 # --- doctor
 
 
@@ -143,22 +125,6 @@ async def test_doctor_sees_a_good_account(stack: Stack, peer: CosmosPeer) -> Non
     assert peer.counts.total() == counts
 
 
-@pytest.mark.parametrize(
-    ("changed", "subject", "said"),
-    [
-        ({"AZURE_COSMOS_ENDPOINT": "http://127.0.0.1:1"}, "account", "cannot be reached"),
-        ({"AZURE_COSMOS_KEY": "d3Jvbmc="}, "account", "refuses AZURE_COSMOS_KEY"),
-        ({"AZURE_COSMOS_KEY": "no key"}, "settings", "AZURE_COSMOS_KEY is not a key"),
-    ],
-)
-async def test_doctor_says_what_is_wrong(stack: Stack, changed: dict[str, str], subject: str, said: str) -> None:
-    """One problem, named."""
-    ((seen, status),) = (await doctor(stack, **changed)).items()
-    assert status == "problem"
-    assert seen.startswith(subject)
-    assert said in seen
-
-
 async def test_doctor_looks_at_containers_and_makes_none(stack: Stack, peer: CosmosPeer) -> None:
     """What is missing is a problem only where nobody makes it; another shape always is one."""
     assert set((await doctor(stack, AZURE_COSMOS_DATABASE="new")).values()) == {"skipped"}
@@ -171,3 +137,67 @@ async def test_doctor_looks_at_containers_and_makes_none(stack: Stack, peer: Cos
     journal.definition = kept
     said = "container bridge/journal has the default time to live 60, and needs 2592000"
     assert [seen for seen, status in found.items() if status == "problem"] == [said]
+
+
+# --- what is wrong with the account, or with what we know of it
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def idle(peer: CosmosPeer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack whose bridge does not run."""
+    async with running(tmp_path_factory.mktemp("wrong"), bridge=False, **settings(peer)) as stack:
+        yield stack
+
+
+def another_key(peer: CosmosPeer) -> dict[str, str]:
+    """Make a database whose links have another partition key."""
+    peer.databases["other"] = {name: copy(found) for name, found in peer.databases["bridge"].items()}
+    links = peer.databases["other"]["links"]
+    links.definition = links.definition | {"partitionKey": {"paths": ["/id"]}}
+    return {"AZURE_COSMOS_DATABASE": "other"}
+
+
+def no_role(peer: CosmosPeer) -> dict[str, str]:
+    """Let the account refuse whatever is asked."""
+    peer.faults.append(Fault(status=403, substatus=5301, count=1000))
+    return {}
+
+
+def other_clock(peer: CosmosPeer) -> dict[str, str]:
+    """Let the account be an hour ahead."""
+    peer.skew = 3600.0
+    return {}
+
+
+def given(**changed: str) -> Callable[[CosmosPeer], dict[str, str]]:
+    """Change settings only."""
+    return lambda _: changed
+
+
+NOWHERE = {"AZURE_COSMOS_DATABASE": "typo", "BRIDGE_ENV": "production"}
+WRONG: list[tuple[Callable[[CosmosPeer], dict[str, str]], str]] = [
+    (given(AZURE_COSMOS_ENDPOINT=""), "AZURE_COSMOS_ENDPOINT must be the account's https address"),
+    (given(AZURE_COSMOS_ENDPOINT="http://127.0.0.1:1"), "cannot be reached"),
+    (given(AZURE_COSMOS_KEY="no key"), "AZURE_COSMOS_KEY is not a key"),
+    (given(AZURE_COSMOS_KEY="d3Jvbmc="), "refuses AZURE_COSMOS_KEY"),
+    (given(**NOWHERE), "container typo/links is not there"),
+    (another_key, "container other/links has the partition key /id, and needs /freshchatConversationId"),
+    (no_role, "the role Cosmos DB Built-in Data Contributor"),
+    (other_clock, "s behind the account's"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "says"), WRONG)
+async def test_what_is_wrong_is_said_once(
+    idle: Stack, stack: Stack, peer: CosmosPeer, wrong: Callable[[CosmosPeer], dict[str, str]], says: str
+) -> None:
+    """At the start, and by doctor; without the key."""
+    try:
+        async with changed(idle, **wrong(peer)):
+            said, found = await asyncio.gather(refusal(idle), problems(idle, "cosmos"))
+    finally:
+        peer.faults.clear()
+        peer.skew = 0.0
+    assert says in said
+    assert any(one in says or says in one for one in found), found
+    assert peer.key not in said + str(found)

@@ -18,6 +18,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from stack import Stack, running
 
+from tests.peers.language import LanguagePeer
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
@@ -103,6 +105,8 @@ async def test_healthy_is_all_well(stack: Stack) -> None:
         ("bot keys", "BOT_OPENID_METADATA_URL"),
         ("graph", "sign-in"),
         ("graph", "scopes"),
+        ("people", "User.Read.All"),
+        ("freshchat", "conversation fields"),
         ("public address", "BRIDGE_PUBLIC_URL"),
         ("clock", "clock"),
     }
@@ -385,6 +389,43 @@ async def test_sign_in_that_was_revoked(stack: Stack) -> None:
         await sign_in(stack)
     assert "graph_signin_lost" in problem["seen"]
     assert "bridgectl graph login" in problem["todo"]
+
+
+async def warnings(stack: Stack, **environment: str) -> list[tuple[str, str, str]]:
+    """Give what is warned of, where nothing is a problem."""
+    code, found = await examine(stack, BRIDGE_PUBLIC_URL=stack.bridge_url, **environment)
+    assert code == 0
+    return [(f["check"], f["subject"], f["seen"] + f["todo"]) for f in found if f["status"] == "warning"]
+
+
+async def test_departments_may_not_be_read(stack: Stack) -> None:
+    """A hint, not a problem: agents see what the roster tells."""
+    await stack.fault("graph", "status", status=403, match="GET .*/users/.*", times=None)
+    try:
+        ((check, subject, text),) = await warnings(stack)
+    finally:
+        await stack.clear_faults()
+    assert (check, subject) == ("people", "User.Read.All")
+    assert "application permission" in text
+
+
+async def test_conversation_field_that_is_missing(stack: Stack) -> None:
+    """The property is left out; the operator learns which one."""
+    ((_, subject, text),) = await warnings(stack, FRESHCHAT_LINK_PROPERTY="cf_unknown")
+    assert (subject, "cf_unknown" in text) == ("conversation fields", True)
+    assert await warnings(stack, FRESHCHAT_LINK_PROPERTY="off") == []
+
+
+async def test_moods_by_azure(stack: Stack) -> None:
+    """One word is judged; a service that cannot be used costs moods, one without an address stops the start-up."""
+    azure = {"BRIDGE_SENTIMENT": "azure.language"}
+    problem = await only_problem(stack, "sentiment", "BRIDGE_SENTIMENT", **azure)
+    assert "AZURE_LANGUAGE_ENDPOINT" in problem["seen"]
+    async with LanguagePeer() as peer:
+        azure |= {"AZURE_LANGUAGE_ENDPOINT": peer.url, "AZURE_LANGUAGE_KEY": peer.key}
+        assert await warnings(stack, **azure) == []
+        ((_, _, text),) = await warnings(stack, **azure | {"AZURE_LANGUAGE_KEY": "wrong"})
+    assert "language_401" in text
 
 
 # --- outside ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest_asyncio
 from stack import Stack, running, texts
 from test_conversation import conversation_with, thread_with, word
 
+from tests.flow.azure_stack import refusal
 from tests.peers.key_vault import KeyVaultPeer
 from tests.peers.managed_identity import ManagedIdentityPeer
 from tests.peers.tls import make_certificate
@@ -105,3 +106,14 @@ async def test_doctor_names_the_role_that_is_missing(vault: Vault) -> None:
         assert (code, "Key Vault Secrets User" in out) == (1, True), out
     finally:
         vault.peer.readers = None
+
+
+async def test_a_role_that_is_missing_is_said_at_the_start(vault: Vault) -> None:
+    """Of a worker as well, which reads its first secret only with the first message."""
+    await vault.stack.stop_bridge()
+    vault.peer.readers = set()
+    try:
+        assert "Key Vault Secrets User" in await refusal(vault.stack)
+    finally:
+        vault.peer.readers = None
+    await vault.stack.start_bridge()

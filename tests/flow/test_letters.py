@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -176,3 +178,21 @@ async def test_letters_are_chosen_by_what_is_known_of_them(stack: Stack) -> None
     assert (code, out.strip()) == (0, "Dropped 2.")
     assert await replay(stack, "--all", "--transient") == "Replayed 1."
     assert (await conversation_with(stack, away))["messages"]
+
+
+async def test_letter_that_came_back_often_enough_says_so(stack: Stack) -> None:
+    """After the seventh automatic replay it is listed among those that wait for a person."""
+    await stack.settled()
+    await stack.bridgectl("dlq", "drop", "--all", "--yes")
+    await stack.fault("freshchat", "status", match="POST .*/conversations$", status=503, times=None)
+    await stack.say(word())
+    await until_dead(stack, 1)
+    [letter] = await letters(stack, "--transient")
+    await stack.stop_bridge()
+    with closing(sqlite3.connect(stack.folder / "data" / "bridge.db", isolation_level=None)) as store:
+        store.execute("UPDATE dead_letters SET replays = 7 WHERE id = ?", (int(letter["id"]),))
+    assert await letters(stack, "--transient") == []
+    [same] = await letters(stack, "--permanent")
+    assert (same["id"], same["replays"], same["next_replay"], same["given_up"]) == (letter["id"], 7, None, True)
+    _, table, _ = await stack.bridgectl("dlq", "list")
+    assert "given up" in table

@@ -17,7 +17,7 @@ TEAMS, FRESHCHAT = "/api/messages", f"/freshchat/webhook/{TENANT}/{TOKEN}"
 REFUSALS = frozenset({400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 431})
 
 
-def _request(path: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
+def _request(path: str, headers: list[tuple[str, str]], body: bytes, method: str = "POST") -> bytes:
     """Write a request; a header that is given twice goes out twice."""
     names = {name.lower() for name, _ in headers}
     standard = [("Host", "bridge"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
@@ -25,7 +25,7 @@ def _request(path: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
     if "transfer-encoding" in names:
         lines = lines[:-1]
     head = "".join(f"{name}: {value}\r\n" for name, value in (*lines, *headers))
-    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + body
 
 
 class _Checks:
@@ -49,6 +49,15 @@ class _Checks:
         """Bytes that may or may not be a request: nobody is authentic here."""
         answer = self._doors.fire(sample.body, whole=False)
         assert answer is None or answer[0] in REFUSALS, answer
+        assert STORED not in self._doors.log()
+
+    def elsewhere(self, sample: Sample) -> None:
+        """Every other route, and those that are not there: whatever a stranger sends is no error of ours."""
+        method, path = sample.path.split()
+        whole = _is_whole(sample)
+        answer = self._doors.fire(_request(path, list(sample.headers), sample.body, method), whole)
+        assert answer is not None or not whole, "a whole request was not answered"
+        assert answer is None or answer[0] < 500, answer
         assert STORED not in self._doors.log()
 
     def _fire(self, path: str, headers: list[tuple[str, str]], sample: Sample) -> None:
@@ -113,6 +122,7 @@ def _raw_requests(doors: Doors) -> list[bytes]:
         _request(FRESHCHAT, [("X-Freshchat-Signature", "eA==")], body),
         _request(TEAMS, [("Transfer-Encoding", "chunked"), ("Authorization", MARKER)], chunked),
         _request("/freshchat/webhook", [("Content-Encoding", "gzip")], b"\x1f\x8b\x08\x00" + body),
+        _request("/nowhere", [("Expect", "é\x80")], b""),
         b"GET /files/x HTTP/1.1\r\nHost: x\r\n\r\n" + _request(TEAMS, [], b"{}"),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -122,6 +132,11 @@ def _raw_requests(doors: Doors) -> list[bytes]:
 _PATHS = ("", "", "", "/freshchat/webhook", f"/freshchat/webhook/{TENANT}/wrong", "/freshchat/webhook/x/%00",
           f"/freshchat/webhook/{TENANT.upper()}/{TOKEN}", f"/freshchat/webhook/%F0%9F%98%80/{TOKEN}")  # fmt: skip
 
+_ELSEWHERE = ("GET /", "POST /nowhere", f"GET /{MARKER}", "DELETE /freshchat/webhook", "POST /freshchat/webhook/x",
+              "PUT /api/messages", "POST /healthz", "GET /healthz", "GET /readyz", "GET /metrics", "GET /files/%00",
+              "GET /files/x.y.z", "GET /ops", "GET /ops/nowhere", "GET /ops/page.css", "GET /ops/letters/x",
+              "POST /ops/login", "POST /ops/letters/replay", "GET /%2e%2e/etc/passwd", "PATCH /%ff%fe")  # fmt: skip
+
 
 def targets(doors: Doors) -> tuple[Target, ...]:
     """The doors as targets."""
@@ -130,11 +145,17 @@ def targets(doors: Doors) -> tuple[Target, ...]:
     tokens = hostile_tokens(f"Bearer {doors.token()}")
     signatures = hostile_tokens(doors.signature(b"{}"))
     return (
-        Target("teams door", 120, st.builds(Sample, activities, good, headers), checks.teams),
+        Target("teams door", 100, st.builds(Sample, activities, good, headers), checks.teams),
         Target("teams door, tokens", 60, st.builds(Sample, activities, tokens, headers), checks.teams),
         Target(
-            "freshchat door", 110, st.builds(Sample, webhooks, good, headers, st.sampled_from(_PATHS)), checks.freshchat
+            "freshchat door", 90, st.builds(Sample, webhooks, good, headers, st.sampled_from(_PATHS)), checks.freshchat
         ),
         Target("freshchat door, signatures", 40, st.builds(Sample, webhooks, signatures, headers), checks.freshchat),
         Target("requests", 30, bytes_of(_raw_requests(doors)).map(Sample), checks.raw),
+        Target(
+            "elsewhere",
+            40,
+            st.builds(Sample, webhooks, st.just(""), headers, st.sampled_from(_ELSEWHERE)),
+            checks.elsewhere,
+        ),
     )

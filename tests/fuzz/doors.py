@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from jwt.algorithms import RSAAlgorithm
 
+from adapters.doors import refuse_odd_expectations
 from adapters.stores import Ports, open_ports
 from app import build_app
 from bridge.settings import load
@@ -85,6 +86,8 @@ class Doors:
             freshchat_channel_id="inbox",
             freshchat_webhook_keys=self._public_key(),
             freshchat_webhook_token=TOKEN,
+            ops="token",
+            ops_token="t" * 20,
         )
         telemetry = Telemetry("DEBUG", self._log)
         telemetry.adopt_library_logs()
@@ -103,6 +106,7 @@ class Doors:
     async def _serve(self, app: web.Application) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
+        refuse_odd_expectations(runner)
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -19,7 +19,7 @@ from tests.fuzz.target import Target
 
 TARGETS = (*translators.TARGETS, *file_readers.TARGETS)
 INPUTS, SEED = 2500, 1
-DOORS = ("teams door", "teams door, tokens", "freshchat door", "freshchat door, signatures", "requests")
+DOORS = ("teams door", "teams door, tokens", "freshchat door", "freshchat door, signatures", "requests", "elsewhere")
 FOUND = list(found())
 
 

@@ -16,15 +16,16 @@ from adapters.freshchat.signature import BadBody, Verifier
 from adapters.freshchat.translate import keys as freshchat_keys
 from adapters.freshchat.translate import to_event as freshchat_event
 from adapters.teams.graph_reader import said
-from bots.activity import BadActivity, read_keys, read_text, tenant_of
+from bots.activity import BadActivity, read_keys, tenant_of
 from bots.activity import to_event as teams_event
 from bots.adapter import MAX_BODY, Refusal, parse_object
+from bots.message_text import read_text
 from bridge import ids
 from bridge.errors import Rejected
 from bridge.events import Event, Ignored
 from bridge.ports import Reply
 from bridge.text import FRESHCHAT, TEAMS, parse_json, split
-from cards import agent_reply, texts
+from cards import agent_reply, agent_text, texts
 from tests.fuzz.samples import Sample, bent, bytes_of, documents, long_texts, recorded, spelt
 from tests.fuzz.target import APP, TENANT, Target, silent
 
@@ -170,6 +171,10 @@ def json_bytes(sample: Sample) -> None:
     json.dumps(value, ensure_ascii=False).encode()
 
 
+_TAG = re.compile(r"<[^<>]*>")
+_OURS = re.compile(
+    r"</?(?:p|strong|em|s|ul|ol|li|blockquote|pre|code)>|<br/>|</a>|<a href=\"(?:https?://|mailto:|tel:)[^\"<>]*\">"
+)
 _ALLOWED = re.compile(r"</?(?:p|strong|em)>|<br/>")
 
 
@@ -184,6 +189,29 @@ def card(sample: Sample) -> None:
     assert said(rendered) == said(f"{html.escape(given[:80])} {html.escape(given)}")
 
 
+def answer(sample: Sample) -> None:
+    """Whatever an agent writes becomes our few tags, each closed in its turn, in pieces that Teams takes."""
+    for reply in agent_text.replies(sample.body.decode()):
+        rendered = agent_reply.render(reply)
+        opened: list[str] = []
+        for tag in _TAG.findall(rendered):
+            if tag.startswith("</"):
+                assert opened.pop() == tag[2:-1]
+            elif tag != "<br/>":
+                opened.append(re.split("[ >]", tag[1:])[0])
+        assert not opened
+        assert "<" not in _OURS.sub("", rendered)
+        assert len(rendered.encode()) <= TEAMS.max_size + len("<p></p>")
+
+
+def html_copy(sample: Sample) -> None:
+    """Any HTML copy is read to its end, and becomes no more than a few times as long."""
+    given = sample.body.decode()
+    raw = {"text": "?", "attachments": [{"contentType": "text/html", "content": given}]}
+    read, _, _ = read_text(raw, APP)
+    assert len(read) <= 10 * len(given) + 100
+
+
 def markup(sample: Sample) -> None:
     """Any HTML is read to its end, in one line."""
     read = said(sample.body.decode())
@@ -195,6 +223,20 @@ def markup(sample: Sample) -> None:
 _MARKUP = (
     b'<p>Hello <strong>you</strong><br/><emoji alt="x"></emoji><img src="a" alt="b"> &amp; <at id="0">Ada</at></p>',
     b"<img " * 3000, b"<emoji alt=" * 3000, b"<p " * 4000, b"<" * 20000, b'<img alt="' * 3000, b"</div" * 3000,
+)  # fmt: skip
+_MARKDOWN = (
+    b"**a** *b* ~~c~~ `d` [e](https://x.example) @ada@x.example\n- f\n  1. g\n\n> h\n```\ni\n```\n|j|k|\n|-|-|\n",
+    b"<p>a <b>b</b> <a href='https://x.example'>c</a></p><ul><li>d</li></ul><pre>e</pre><table><tr><td>f</td></tr></table>",
+    b"[" * 2900, b"> " * 9000, b"- " * 9000, b"<p>" * 2900, b"<i>x</p>" * 1400,
+    b"![[" * 900, b"|a|b\n|-|-\n" * 500, b"**a" * 1400, b"<b><p>x" * 900, b"_*a" * 1400,
+    b"https://a.b/)))" * 1000, b"@a@b." * 3000, b"1. " * 6000, b"``a`" * 4000, b"<a href=https://a.b>" * 900,
+)  # fmt: skip
+_COPIES = (
+    b'<div><blockquote itemtype="http://schema.skype.com/Reply"><strong itemprop="mri">A</strong><p itemprop="preview">'
+    b'b</p></blockquote><p><b>c</b> <span itemtype="http://schema.skype.com/Mention" itemid="0">D</span></p>'
+    b"<pre>e</pre><ul><li>f<ol start=3><li>g</li></ol></li></ul><table><tr><td>h</td></tr></table><a href='https://x'>i</a></div>",
+    b"<div>" * 5000, b"<ul><li>" * 2400, b"<b><p>" * 2400, b"<table><tr><td>" * 1600,
+    b"<blockquote>" * 50 + b"x<br>" * 4000, b"<p " + b"a=b " * 20000 + b"><b>",
 )  # fmt: skip
 _MESSAGES: list[Any] = [body["data"]["message"] for body in FRESHCHAT_PAYLOADS if "message" in body.get("data", {})]
 
@@ -213,4 +255,6 @@ TARGETS = (
     Target("json", 40, documents(TEAMS_PAYLOADS + FRESHCHAT_PAYLOADS).map(Sample), json_bytes),
     Target("card", 30, _utf8, card),
     Target("markup", 30, _utf8 | _utf8_of(_MARKUP), markup),
+    Target("answer", 30, _utf8 | _utf8_of(_MARKUP + _MARKDOWN), answer),
+    Target("copy", 30, _utf8_of(_MARKUP + _COPIES), html_copy),
 )

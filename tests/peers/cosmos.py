@@ -19,7 +19,6 @@ import json
 import os
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -44,8 +43,11 @@ class CosmosPeer(HttpPeer):
     """One account. `charges` sums the request units per kind of operation; `counts` counts the requests.
 
     `throughput` is what it gives per second before it throttles (None: no limit). `tokens` checks Entra tokens;
-    `principals` are the object ids with a data-plane role (None: everybody).
+    `principals` are the object ids with a data-plane role (None: everybody). `skew` is how many seconds its clock is
+    ahead of the callers'.
     """
+
+    skew = 0.0
 
     def __init__(
         self,
@@ -61,7 +63,6 @@ class CosmosPeer(HttpPeer):
         super().__init__(tls=tls, clock=clock, port=port)
         self.key = key or base64.b64encode(os.urandom(64)).decode()
         self.throughput, self.principals, self._tokens = throughput, principals, tokens
-        self.charges: Counter[str] = Counter()
         self.databases: dict[str, dict[str, Container]] = {}
         self._second, self._spent = 0, 0.0
         self._lsn = 1
@@ -139,7 +140,7 @@ class CosmosPeer(HttpPeer):
         fields = dict(part.partition("=")[::2] for part in unquote(request.headers.get("Authorization", "")).split("&"))
         date = request.headers.get("x-ms-date", "")
         try:
-            age = abs(time.time() - email.utils.parsedate_to_datetime(date).timestamp())
+            age = abs(time.time() + self.skew - email.utils.parsedate_to_datetime(date).timestamp())
         except ValueError:
             raise Refused(401, "Required Header x-ms-date is missing or invalid.") from None
         if age > SKEW:
@@ -353,7 +354,8 @@ class CosmosPeer(HttpPeer):
         return web.json_response(body, status=status, headers=facts)
 
     def _refuse(self, refusal: Refused, headers: Mapping[str, str] | None = None) -> web.Response:
-        facts = {"x-ms-substatus": str(refusal.substatus)} | dict(headers or {})
+        date = email.utils.formatdate(time.time() + self.skew, usegmt=True)
+        facts = {"x-ms-substatus": str(refusal.substatus), "Date": date} | dict(headers or {})
         if refusal.status == 429:
             facts.setdefault("x-ms-retry-after-ms", str(max(int((1 - self.now() % 1) * 1000), 1)))
         return self._reply(refusal.status, refusal.body(), facts)

@@ -1,7 +1,8 @@
 """What the HTTP peers have in common: a real socket, counters per operation, faults to order, a clock to move.
 
 Every peer has control routes: `POST /_peer/faults` takes the fields of a `Fault`, `DELETE /_peer/faults` takes them
-back, `GET /_peer/counts` gives the counters (`DELETE` sets them to zero), `POST /_peer/clock {"advance": seconds}`.
+back, `GET /_peer/counts` gives the counters (`DELETE` sets them to zero), `GET /_peer/charges` what it charged,
+`POST /_peer/clock {"advance": seconds}`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class HttpPeer:
         self.tls, self.port = tls, port
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
+        self.charges: Counter[str] = Counter()
         self._clock, self._ahead = clock, 0.0
         self._runner: web.AppRunner | None = None
 
@@ -135,6 +137,8 @@ class HttpPeer:
                 self.faults.clear()
             case "GET", "counts":
                 return web.json_response(self.counts)
+            case "GET", "charges":
+                return web.json_response(self.charges)
             case "DELETE", "counts":
                 self.counts.clear()
             case "POST", "clock":

@@ -28,6 +28,17 @@ def test_generated_pages_are_up_to_date() -> None:
     assert reference.main(["--check"]) == 0
 
 
+def test_every_name_of_an_option_is_on_the_page() -> None:
+    """Also the one that switches it off, such as `--no-check`."""
+    page = reference.cli_page()
+    for name, command in reference.commands():
+        section = page.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and parameter.name != "help":
+                for option in (*parameter.opts, *parameter.secondary_opts):
+                    assert f"`{option}`" in section, f"{name} {option}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_that_are_named_exist(page: Path) -> None:
     """A page names no setting that the bridge does not read."""

@@ -15,9 +15,10 @@ import pytest
 
 from adapters.local.sqlite import Database
 from adapters.local.sqlite_lane import Group
-from adapters.local.sqlite_schema import MIGRATIONS
+from adapters.local.sqlite_schema import MIGRATIONS, digest
 from bridge.errors import Misconfigured, StoreFull, Unavailable
 
+MOMENTS = (1_790_000_000_001, 1_790_000_000_999, 1_790_000_001_000)
 INSERT = "INSERT INTO facts (tenant, kind, fact_id, value) VALUES ('t', 'team', ?, '{}')"
 Work = Callable[[sqlite3.Connection], int]
 
@@ -399,3 +400,11 @@ async def test_sweeping_goes_on_by_itself(path: Path) -> None:
                 break
         else:
             pytest.fail("the expired row is still there")
+
+
+def test_keys_of_one_time_lie_side_by_side() -> None:
+    """By the last moment that a key names: the message, not the thread that it answers in."""
+    one, near, later = (digest("t", f"teams:19:x/1700000000000/{at}:create") for at in MOMENTS)
+    assert one[:4] == near[:4] < later[:4]
+    assert len({one, near, later}) == 3
+    assert {len(one), len(digest("t", "freshchat:a/b:create"))} == {16}

@@ -14,6 +14,8 @@ from adapters.local.sqlite import Database
 from adapters.local.sqlite_queue import SqliteQueue
 from adapters.local.sqlite_schema import MIGRATIONS
 from adapters.local.sqlite_threads import SqliteThreadMap
+from bridge.errors import StoreFull
+from bridge.ports import Envelope
 from tests.contract.queue_suite import FAILED, TO_FRESHCHAT, TO_TEAMS, Clock, accept, head
 from tests.contract.thread_map_suite import KEY, LINK, PLACE
 
@@ -93,6 +95,28 @@ async def test_dead_letters_are_kept_and_can_be_replayed(queue: SqliteQueue) -> 
     assert (depth.waiting, depth.dead, depth.dead_recently) == (2, 1, 1)
     assert await queue.replay("4", automatic=True)
     assert (await queue.depth(TO_FRESHCHAT)).waiting == 3
+
+
+async def test_what_waits_is_counted_by_tenant(db: Database) -> None:
+    """Two of four messages may wait, and wait since before there was such a counter: that is the tenant's share."""
+    queue = SqliteQueue(db, limit=4, tenants=2, now=Clock())
+    with pytest.raises(StoreFull, match="its share"):
+        await queue.put(_new("t"))
+    assert await queue.put(_new("other"))
+    await queue.close()
+
+
+def _new(tenant: str) -> Envelope:
+    return Envelope(
+        direction=TO_FRESHCHAT,
+        tenant=tenant,
+        message_id=f"{tenant}|new",
+        session=f"{tenant}/new",
+        kind="message",
+        trace="e" * 32,
+        body=b"new",
+        received_at=NOW,
+    )
 
 
 async def test_links_and_threads_are_kept(db: Database) -> None:

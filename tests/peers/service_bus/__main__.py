@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .control import control_app
+from .messages import set_clock
 from .peer import ServiceBusPeer
 
 
@@ -28,10 +29,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--jwt-key", action="append", default=[], type=Path, help="PEM of a public key that issues tokens"
     )
+    parser.add_argument(
+        "--clock-ahead", type=float, default=0.0, help="seconds that its clock is ahead of the machine's"
+    )
     return parser.parse_args()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
+    set_clock(arguments.clock_ahead)
     keys = tuple(path.read_text(encoding="ascii") for path in arguments.jwt_key)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

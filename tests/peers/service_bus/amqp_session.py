@@ -62,7 +62,7 @@ class AmqpSession:
     def drop(self) -> None:
         """Let all links go without a word."""
         for link in list(self.links.values()):
-            link.leave()
+            link.cut_off()
         self.links.clear()
         self.unsettled.clear()
         self._pending.clear()

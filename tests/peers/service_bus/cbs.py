@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
 import jwt
+
+from .messages import now
 
 SEND, LISTEN, MANAGE = "Send", "Listen", "Manage"
 ALL_RIGHTS = frozenset({SEND, LISTEN, MANAGE})
@@ -73,7 +74,7 @@ class Authority:
         if not hmac.compare_digest(wanted.encode(), unquote(fields.get("sig", "")).encode()):
             raise Unauthorized("InvalidSignature: the token has an invalid signature")
         until = float(fields["se"]) if fields.get("se", "").isdigit() else 0.0
-        if until <= time.time():
+        if until <= now():
             raise Unauthorized("ExpiredToken: the token is expired")
         scope = path_of(unquote(fields.get("sr", "")))
         if scope and path != scope and not path.startswith(scope + "/"):

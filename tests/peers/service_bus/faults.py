@@ -59,6 +59,11 @@ class Faults:
             raise ValueError("too many faults are set")
         self._set.append(fault)
 
+    @property
+    def left(self) -> int:
+        """Tell how many have not struck as often as they shall."""
+        return len(self._set)
+
     def clear(self) -> None:
         """Remove all faults."""
         self._set.clear()

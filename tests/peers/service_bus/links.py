@@ -95,6 +95,10 @@ class Link:
     def leave(self) -> None:
         """Let go of what the link holds. Called once, whatever ends it."""
 
+    def cut_off(self) -> None:
+        """Let go because the connection broke."""
+        self.leave()
+
     def review_claims(self) -> None:
         """Detach as the service does when the token is no longer good enough."""
         if self.right is None or self.session.connection.may(self.path, self.right):

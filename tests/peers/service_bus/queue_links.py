@@ -200,6 +200,13 @@ class QueueOutlet(OutgoingLink):
         if self.lane is not None:
             self.queue.leave(self, self.lane)
 
+    def cut_off(self) -> None:
+        """Let go, or keep the message session until its lock ends."""
+        if self.lane is None or self.lane.session_id is None or not self.queue.options.locks_outlive_connections:
+            return self.leave()
+        self.credit = 0
+        return self.queue.links.discard(self)
+
 
 _DONE = codec.described(_ACCEPTED, codec.sequence([]))
 _OUTCOMES = {_ACCEPTED: "complete", REJECTED: "dead-letter", _RELEASED: "release", _MODIFIED: "abandon"}

@@ -23,7 +23,11 @@ _LONGEST_TIMER = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """What a queue is created with. Durations in seconds, sizes in bytes; `duplicate_detection` is the window."""
+    """What a queue is created with. Durations in seconds, sizes in bytes; `duplicate_detection` is the window.
+
+    `locks_outlive_connections`: a message session whose connection broke is free only when its lock ends, as where
+    the service does not notice; else at once.
+    """
 
     name: str
     requires_session: bool = False
@@ -34,6 +38,7 @@ class QueueOptions:
     ttl: float | None = None
     dead_letter_on_expiry: bool = False
     max_bytes: int = 256 * 1024 * 1024
+    locks_outlive_connections: bool = False
 
 
 class Queue:

@@ -67,6 +67,16 @@ async def rest(queue: ServiceBusQueue, wait: float = 5) -> list[Delivery]:
     return found
 
 
+async def rest_after(queue: ServiceBusQueue) -> list[Delivery]:
+    """As `rest`, past the trouble that the last poll has met, which `accept` tells until it is time to poll again."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await rest(queue, 20)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+
+
 def shelf(folder: Path) -> LocalObjects:
     return LocalObjects(folder, LocalSecrets(folder, {}), "http://127.0.0.1")
 
@@ -128,9 +138,37 @@ async def test_a_wrong_key_is_refused_at_the_start(peer: ServiceBusPeer) -> None
         await _start(peer, peer.connection_string(key="d3Jvbmc="))
 
 
-async def test_a_service_that_is_away_is_no_reason_not_to_start(peer: ServiceBusPeer) -> None:
+async def test_a_service_that_is_away_is_told_at_the_start(peer: ServiceBusPeer) -> None:
     await peer.stop()
+    with pytest.raises(Unavailable, match=f"at 127.0.0.1:{peer.port}: Connection refused"):
+        await _start(peer)
+
+
+async def test_a_busy_service_is_no_reason_not_to_start(peer: ServiceBusPeer) -> None:
+    peer.fault(point="attach", action="refuse", times=None)
     await _start(peer)
+    assert peer.stats()["faults"]["attach/refuse"] == 4
+
+
+async def test_a_machine_without_an_identity_is_told_so(peer: ServiceBusPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManagedIdentityPeer(system_assigned=False) as machine:
+        for name, value in machine.app_service_environment().items():
+            monkeypatch.setenv(name, value)
+        async with ManagedIdentityCredential() as credential:
+            client = open_client("", f"127.0.0.1:{peer.port}", credential, websockets=False, use_tls=False)
+            queue = ServiceBusQueue(client)
+            with pytest.raises(Misconfigured, match="this machine gets no token"):
+                await queue.check()
+            await queue.close()
+
+
+async def test_the_look_at_the_start_takes_no_session(peer: ServiceBusPeer, open_bus: Any) -> None:
+    """What waits stays free for others, and nothing is left of the session that was asked for."""
+    queue = await open_bus()
+    await queue.put(sent := envelope())
+    async with open_queue(load(AZURE_SERVICEBUS_CONNECTION_STRING=peer.connection_string())):
+        assert [one.envelope for one in await rest(queue)] == [sent]
+    assert peer.queue("to-freshchat").snapshot()["sessions"] == 0
 
 
 @pytest.mark.parametrize(
@@ -283,7 +321,7 @@ async def test_it_goes_on_after_the_service_ended_its_links(peer: ServiceBusPeer
     else:
         peer.expire_tokens()
     await queue.put(second := envelope())
-    assert [one.envelope for one in await rest(queue, wait=20)] == [second]
+    assert [one.envelope for one in await rest_after(queue)] == [second]
     assert (await queue.depth("to-freshchat")).waiting == 0
 
 
@@ -300,6 +338,19 @@ async def test_a_service_that_is_away_says_so_and_comes_back(peer: ServiceBusPee
     await queue.ping()
     await queue.put(sent := envelope())
     assert [one.envelope for one in await rest(queue, wait=20)] == [sent]
+
+
+async def test_a_call_that_is_cancelled_ends(open_bus: Any) -> None:
+    """At whatever moment; the SDK now and then takes a cancellation for the end of a read, and goes on."""
+
+    async def cancelled(moment: float) -> bool:
+        looking = asyncio.create_task((await open_bus()).depth("to-freshchat"))
+        await asyncio.sleep(moment)
+        looking.cancel()
+        await asyncio.wait({looking})
+        return looking.cancelled()
+
+    assert all(await asyncio.gather(*(cancelled(moment / 20) for moment in range(8))))
 
 
 # --- Put

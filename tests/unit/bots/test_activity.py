@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from bots.activity import BadActivity, read_keys, read_text, tenant_of, to_event
+from bots.activity import BadActivity, read_keys, tenant_of, to_event
+from bots.message_text import read_text
 from bridge import ids
 from bridge.events import Ignored, Mention
 
@@ -29,7 +30,7 @@ KEYS = {
 EVENTS = {
     "channel_root": (
         "create",
-        "the door of lab 4 does not open, @Ole Brandt saw it too",
+        "the door of *lab 4* does not open, @Ole Brandt saw it too",
         True,
         "2026-01-02T00:00:00.456Z",
     ),

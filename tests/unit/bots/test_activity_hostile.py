@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.activity import BadActivity, Keys, read_keys, read_text, tenant_of, to_event
+from bots.activity import BadActivity, Keys, read_keys, tenant_of, to_event
+from bots.message_text import read_text
 from bridge.errors import Rejected
 from bridge.events import Event, Ignored
 

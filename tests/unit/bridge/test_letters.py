@@ -9,6 +9,7 @@ import pytest
 from bridge.delivery import Done, Worker
 from bridge.errors import Forbidden, Rejected, Unavailable
 from bridge.letters import AT_ONCE, BACKOFF, AutoReplay, Health, next_replay
+from bridge.letters_view import Filters, describe, matching
 from bridge.patience import Patience
 
 AWAY = Unavailable("away", code="away", component="test")
@@ -115,6 +116,25 @@ async def test_a_letter_is_put_back_a_bounded_number_of_times(replayer, worker, 
     upstream.error = None
     assert await replayer.look() == 0
     assert (await queue.dead_letters())[0].replays == len(BACKOFF)
+
+
+async def test_letters_that_came_back_often_enough_are_found(replayer, worker, upstream, give_up, queue, clock):
+    """They wait for a person, like those that were refused, and say why."""
+    await give_up(AWAY, ("s", "a"))
+    await give_up(NEVER, ("refused", "b"))
+    [letter, _] = await queue.dead_letters()
+    for _ in BACKOFF:
+        assert [one.id async for one in matching(queue, Filters(comes_back=True))] == [letter.id]
+        assert await queue.replay(letter.id, automatic=True)
+        upstream.error = AWAY
+        await worker.drain()
+        letter = (await queue.dead_letters())[-1]
+    assert [one async for one in matching(queue, Filters(comes_back=True))] == []
+    told = [describe(one) async for one in matching(queue, Filters(comes_back=False))]
+    assert [(one["code"], one["given_up"], one["next_replay"]) for one in told] == [
+        ("400", False, None),
+        ("away", True, None),
+    ]
 
 
 async def test_a_delivery_that_went_well_spares_the_ping(queue, telemetry, worker, upstream, give_up, put, clock):

@@ -10,6 +10,7 @@ from bridge import ids
 from bridge.delivery import Done, Worker
 from bridge.errors import NotLinked, Rejected, Unavailable
 from bridge.events import Event, Ignored, Place, Sender
+from bridge.letters import BACKOFF
 from bridge.notices import NOTICE, Addressee, Notice, Notices
 from bridge.patience import Patience
 from bridge.ports import Delivery, Envelope, Link
@@ -282,6 +283,46 @@ async def test_a_message_is_told_once_ever(worker, put, until_dead, notices, que
         assert await queue.replay(letter.id, automatic=automatic)
         await until_dead(failing)
     assert await notices() == []
+
+
+@pytest.fixture
+def come_back(queue, clock):
+    """Put the letter back as often as the bridge does by itself, or once more; each time it fails."""
+
+    async def come_back(worker, times):
+        for _ in range(times):
+            [letter] = await queue.dead_letters("to-freshchat")
+            assert await queue.replay(letter.id, automatic=True)
+            await worker.drain()
+            clock.advance(15)
+
+    return come_back
+
+
+async def test_the_end_of_the_tries_is_told_once(worker, put, until_dead, come_back, notices):
+    """Who read "we keep trying" does not wait for ever; a person's replay that fails too tells nobody again."""
+    await put("s", "a")
+    failing = worker(AWAY)
+    await until_dead(failing)
+    assert Notice.from_bytes((await notices())[0].body).kept_trying
+    await come_back(failing, len(BACKOFF) - 1)
+    assert await notices() == []
+    await come_back(failing, 1)
+    [last] = await notices()
+    assert Notice.from_bytes(last.body) == Notice(reason="unavailable", kept_trying=False, locale="ko-KR", place=PLACE)
+    assert ids.about(ids.parse_dedupe_id(last.message_id)[1]) == "s:a"
+    await come_back(failing, 1)
+    assert await notices() == []
+
+
+async def test_a_replay_that_is_refused_is_told(worker, put, until_dead, come_back, notices):
+    """It was away and is back, and then refuses the message for good: "we keep trying" is not true any more."""
+    await put("s", "a")
+    await until_dead(worker(AWAY))
+    assert len(await notices()) == 1
+    await come_back(worker(NEVER), 1)
+    [last] = await notices()
+    assert Notice.from_bytes(last.body) == Notice(reason="refused", kept_trying=False, locale="ko-KR", place=PLACE)
 
 
 async def test_a_notice_that_is_given_up_is_a_letter_and_nothing_more(worker, put, until_dead, notices, queue):

@@ -170,10 +170,10 @@ async def test_named_secrets_of_the_settings_are_read_anew_too(tmp_path):
     await rig.secrets.put("path", "p1")
     await rig.accounts.load()
     await rig.secrets.put("hook", "second", keep=2)
-    await rig.secrets.put("path", "p2")
+    await rig.secrets.put("path", "p2", keep=2)
     await rig.accounts.refresh()
     assert (rig.verifies("first"), rig.verifies("second")) == (True, True)
-    assert rig.accounts.find(None).token == "p2"
+    assert rig.accounts.find(None).tokens == ("p2", "p1")
 
 
 async def test_no_key_at_all_opens_no_door(tmp_path):
@@ -194,3 +194,34 @@ async def test_the_task_refreshes_until_the_application_ends(rig, monkeypatch):
     with pytest.raises(StopAsyncIteration):
         await anext(context)
     assert not [t for t in asyncio.all_tasks() if t.get_name() == "refresh webhook keys"]
+
+
+async def test_a_path_token_that_names_no_secret_opens_no_door(tmp_path):
+    """At the start; a token that vanishes later leaves the door as it was."""
+    rig = Rig(tmp_path, tenant("one", "key", webhook_token=SecretStr("secret:path-token")))
+    with pytest.raises(Misconfigured, match="names a secret that is not there"):
+        await rig.accounts.load()
+    await rig.secrets.put("path-token", "abc")
+    await rig.accounts.load()
+    assert rig.accounts.find("one").tokens == ("abc",)
+
+
+class Slow(LocalSecrets):
+    """A folder that answers like a service far away."""
+
+    asking = most = 0
+
+    async def get(self, name):
+        Slow.asking += 1
+        Slow.most = max(Slow.most, Slow.asking)
+        await asyncio.sleep(0.01)
+        Slow.asking -= 1
+        return await super().get(name)
+
+
+async def test_many_tenants_are_read_some_at_a_time(tmp_path):
+    tenants = [tenant(f"t{number}", "key") for number in range(40)]
+    accounts = Accounts(tenants, Slow(tmp_path, {}), Telemetry("INFO", io.StringIO()))
+    await accounts.load()
+    assert all(accounts.find(one.name) for one in tenants)
+    assert Slow.most == module.AT_ONCE

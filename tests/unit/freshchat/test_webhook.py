@@ -44,15 +44,15 @@ class ListQueue:
 
 
 class Door:
-    """A door with accounts t1 (token `tok/1`), t2 (own inboxes), and the only tenant t1, served over HTTP."""
+    """A door with accounts t1 (tokens `new/2`, `tok/1`), t2 (own inboxes), and the only tenant t1, served over HTTP."""
 
     def __init__(self):
         self.queue, self.stream = ListQueue(), io.StringIO()
         self.telemetry = Telemetry("DEBUG", self.stream)
         verifier = Verifier("hmac", ["old", "new"])
         accounts = {
-            "t1": Account(tenant_id="t1", verifier=verifier, token="tok/1"),
-            "t2": Account(tenant_id="t2", verifier=verifier, token="tok2"),
+            "t1": Account(tenant_id="t1", verifier=verifier, tokens=("new/2", "tok/1")),
+            "t2": Account(tenant_id="t2", verifier=verifier, tokens=("tok2",)),
         }
         webhook = FreshchatWebhook(
             lambda tenant: accounts["t1"] if tenant is None else accounts.get(tenant),
@@ -169,6 +169,8 @@ async def test_both_live_keys_are_accepted_and_a_retired_one_is_not(door):
 
 PATHS = {
     "/freshchat/webhook/t1/tok%2F1": 200,
+    "/freshchat/webhook/t1/new%2F2": 200,
+    "/freshchat/webhook/t1/new%2F2;tok%2F1": 401,
     "/freshchat/webhook/t1/tok": 401,
     "/freshchat/webhook/t1/%ff": 401,
     "/freshchat/webhook/t1/토큰": 401,
@@ -192,6 +194,15 @@ async def test_the_path_token_is_a_second_factor(door, path, status):
     ) as response:
         assert response.status == status
     assert len(door.queue.kept) == (status == 200)
+
+
+async def test_while_the_path_token_changes_both_are_taken_and_counted(door):
+    """By its place only; what is not authentic does not count."""
+    for path in ("tok%2F1", "new%2F2", "tok%2F1"):
+        assert (await door.post(path=f"/freshchat/webhook/t1/{path}"))[0] == 200
+    assert (await door.post(path="/freshchat/webhook/t1/tok%2F1", signature="AAAA"))[0] == 401
+    counts = [door.counter("bridge_webhook_token_total", tenant="t1", index=index) for index in "012"]
+    assert counts == [1, 2, 0]
 
 
 async def test_a_wrong_token_and_a_wrong_signature_look_alike(door):

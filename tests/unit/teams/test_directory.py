@@ -11,6 +11,7 @@ from adapters.teams.directory import TeamsDirectory
 from adapters.teams.reply_bot import Connector
 from bridge.errors import Unavailable
 from bridge.events import Place
+from bridge.ports import Member
 from tests.unit.freshchat.upstream import DROP, HANG
 
 ADA = {
@@ -112,3 +113,23 @@ async def test_a_teams_group_id_is_looked_up_unless_it_is_known(directory, upstr
     assert await directory.team_group_id(place(upstream, team_group_id="known")) == "known"
     assert await directory.team_group_id(place(upstream, team_id=None)) is None
     assert len(upstream.asked) == 1
+
+
+async def test_a_member_is_found_by_address(directory, upstream):
+    """The roster takes a user principal name in place of an id; both ids are needed to mention somebody."""
+    path = "/emea/v3/conversations/19%3AKq%40thread.tacv2/members/ada%40fenn.example"
+    upstream.on(f"GET {path}", (200, ADA))
+    assert await directory.member(place(upstream), "ada@fenn.example") == Member(
+        "ada@fenn.example", "Ada Fenn", "29:1Qm", "c1a7"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(404, {}), (200, ADA | {"id": 7}), (200, ADA | {"objectId": None}), HANG],
+    ids=["not found", "no id", "no Entra id", "hangs"],
+)
+async def test_an_address_that_is_no_members_is_nobody(directory, upstream, answer):
+    """Without a name or an id there is nobody to mention; a directory that hangs knows nobody."""
+    upstream.on("GET /emea/v3/conversations/19%3AKq%40thread.tacv2/members/ada%40fenn.example", answer)
+    assert await directory.member(place(upstream), "ada@fenn.example") is None

@@ -10,7 +10,8 @@ from adapters.http import HostRule
 from adapters.teams.reply_bot import BotReplies, Connector
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
-from bridge.ports import Reply
+from bridge.ports import Member, Reply
+from cards import agent_reply
 from tests.unit.freshchat.upstream import DROP
 
 NOW = 1_767_600_000.0
@@ -56,6 +57,29 @@ async def test_a_reply_goes_into_its_thread(replies, upstream):
     (asked,) = upstream.asked
     assert asked.json == {"type": "message", "textFormat": "xml", "text": "<b>Grace</b> Hello &amp; welcome"}
     assert asked.headers["Authorization"] == "Bearer token-1"
+
+
+async def test_each_mention_in_a_reply_is_an_entity_with_the_text_that_stands_for_it(session, hosts, clock, upstream):
+    """The connector finds mentions by their text; who is not known stays text."""
+    bot = BotReplies(Connector(session, Tokens(), hosts, clock=clock), agent_reply.render)
+    path = "/emea/tenant/v3/conversations/19%3Ab71c%40thread.tacv2%3Bmessageid%3D1767225600123/activities"
+    upstream.on(f"POST {path}", (201, {"id": "1"}))
+    ada = Member("ada@x.example", "Ada & Co", "29:ada", "aad-ada")
+    text = "<p><at>Ada@x.example</at>, <at>bo@x.example</at></p>"
+    await bot.post(channel(upstream), Reply(text=text, is_html=True, mentions=(ada,)))
+    (asked,) = upstream.asked
+    assert asked.json == {
+        "type": "message",
+        "textFormat": "xml",
+        "text": "<p><at>Ada &amp; Co</at>, @bo@x.example</p>",
+        "entities": [
+            {
+                "type": "mention",
+                "text": "<at>Ada &amp; Co</at>",
+                "mentioned": {"id": "29:ada", "name": "Ada & Co"},
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize(

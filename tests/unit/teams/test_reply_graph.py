@@ -17,7 +17,8 @@ from adapters.teams.reply_graph import GraphReplies
 from adapters.teams.sign_in import SignedIn
 from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, Throttled, Unavailable
 from bridge.events import Place
-from bridge.ports import Reply
+from bridge.ports import Member, Reply
+from cards import agent_reply
 from tests.unit.freshchat.upstream import DROP
 
 # The SDK warns about itself when it is imported.
@@ -81,6 +82,22 @@ async def test_a_reply_is_posted_into_its_thread(replies, upstream):
     assert asked.json == {"body": {"contentType": "html", "content": "<p><strong>Grace</strong></p><p>Hi 안녕</p>"}}
     assert asked.headers["Authorization"] == "Bearer token-1"
     assert asked.headers["Content-Type"] == "application/json"
+
+
+async def test_each_mention_in_a_reply_is_listed_with_its_entra_id(session, upstream, sign_in, clock):
+    """Graph wants exactly one mention per `<at>`; who is not known stays text."""
+    graph = GraphReplies(session, f"{upstream.url}/v1.0", sign_in, agent_reply.render, clock=clock)
+    upstream.on(f"POST {REPLIES}", (201, {"id": "1"}))
+    ada = Member("ada@x.example", "Ada & Co", "29:ada", "aad-ada")
+    text = "<p><at>Ada@x.example</at>, <at>bo@x.example</at>: <at>ada@x.example</at></p>"
+    await graph.post(PLACE, Reply(text=text, is_html=True, mentions=(ada,)))
+    (asked,) = upstream.asked
+    assert asked.json["body"]["content"] == (
+        '<p><at id="0">Ada &amp; Co</at>, @bo@x.example: <at id="1">Ada &amp; Co</at></p>'
+    )
+    user = {"id": "aad-ada", "displayName": "Ada & Co", "userIdentityType": "aadUser"}
+    assert [(one["id"], one["mentionText"]) for one in asked.json["mentions"]] == [(0, "Ada & Co"), (1, "Ada & Co")]
+    assert all(one["mentioned"]["user"] | user == one["mentioned"]["user"] for one in asked.json["mentions"])
 
 
 async def test_a_group_chat_is_posted_to_as_a_chat(replies, upstream):

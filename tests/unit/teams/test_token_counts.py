@@ -41,7 +41,7 @@ async def test_tokens_of_the_bot(session, upstream, clock, telemetry):
     assert counted(telemetry, "bot") == (1, 0)
     tokens.invalidate("token-1")
     assert await tokens.token() == "token-2"
-    tokens.invalidate()
+    tokens.invalidate("token-2")
     with pytest.raises(BridgeError):
         await tokens.token()
     assert counted(telemetry, "bot") == (2, 1)

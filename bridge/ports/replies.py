@@ -1,0 +1,58 @@
+"""Posting into Teams threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.events import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who can be mentioned: `address` as the agent wrote it, in lower case; the name and ids Teams knows.
+
+    Without ids (in a personal chat) the name alone is shown.
+    """
+
+    address: str
+    name: str
+    teams_id: str = ""
+    aad_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an agent says, for one Teams thread.
+
+    `text` is plain text or, with `is_html`, Teams' HTML subset (docs/formatting.md), in which `<at>address</at>` stands
+    for somebody to be mentioned; who is not among `mentions` stays text. `late` is a line that says when it was
+    written, if that is a while ago.
+    """
+
+    text: str
+    is_html: bool = False
+    mentions: tuple[Member, ...] = ()
+    author: str | None = None
+    late: str | None = None
+
+
+class TeamsReplies(Protocol):
+    """Posts into Teams threads.
+
+    Raises Throttled, Unavailable (with `maybe_done`), Forbidden (our credentials are refused), Rejected (this
+    thread cannot be posted to).
+    """
+
+    async def post(self, place: Place, reply: Reply) -> str:
+        """Post into the thread, as one message; return its id. The core has split long texts already."""
+
+    async def find(self, place: Place, reply: Reply, since: float) -> Sequence[str] | None:
+        """Read back: ids of our messages in the thread that say this since then, oldest first.
+
+        None when this transport cannot look (the connector has no way to read).
+        """
+
+    async def ping(self) -> None:
+        """Raise if it cannot be used now."""
