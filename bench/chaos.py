@@ -1,10 +1,15 @@
-"""`python -m bench.chaos [--messages 5000] [--kills 200] [--quick] [--seed N] [--json]`: kill the bridge, and count.
+"""`python -m bench.chaos [--engine azure] [--messages N] [--kills N] [--quick] [--seed N] [--json]`: kill, and count.
 
-The real process works for the sandbox in both directions and is killed with SIGKILL: at every await between taking a
-message from the queue and settling it (see `bench/chaos_app.py`), and at random moments, its start included. What
-Freshchat gave up to tell while no process lived is then fetched by `bridgectl reconcile` (`healed`: it comes late, and
+The real processes work for the sandbox in both directions and are killed with SIGKILL: at every await between taking a
+message from the queue and settling it (see `bench/chaos_app.py`), and at random moments, their start included. What
+Freshchat gave up to tell while no door was open is then fetched by `bridgectl reconcile` (`healed`: it comes late, and
 so behind later words). At last all that was said is compared with all that arrived: lost, duplicated, out of order,
 misrouted must be 0.
+
+`embedded` is one process with its stores in it. `azure` is two web and three worker processes on a Service Bus and a
+Cosmos DB of the tests (`tests/peers/`), with message locks of a few seconds. There one worker after the other is killed
+or frozen at a point while the others go on, web processes and workers are killed at random, and the services fail too:
+the broker restarts, connections are cut, locks are lost, the database throttles, is away, or loses its answers.
 
 Channel threads are answered through Graph, chats through the bot. In personal chats, where nothing can be read back,
 the extra copies that docs/guarantees.md allows (window 1) are counted apart, and only where a delivery died in it.
@@ -14,284 +19,43 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import random
-import sqlite3
 import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+from bench.chaos_azure import run_azure
+from bench.chaos_embedded import run_embedded
+from bench.chaos_plan import Size
 
-from bench.chaos_board import read
-from bench.chaos_judge import healed_keys, judge, untaken
-from bench.chaos_stack import PATIENCE, Aim, ChaosStack
-from bench.chaos_traffic import Batch, Traffic
-from bench.chaos_verdict import Kill, Result
-from bridge.ids import parse_freshchat_key
-
-WHENS = ("before", "during", "after")
-QUIET = 0.7
-"""Seconds for which an armed process may live without reaching its point, and after the last thing was said to it."""
-SETTLE_SECONDS = 120.0
-ONCE = ("connect", "Once", "token", "agent_name", "ask→", "to_thread")
-"""Words of points that a process passes when it begins to work, seldom later."""
-RANDOM = "(any moment)"
-STARTING = "(while starting)"
-SETTINGS = {"BRIDGE_RETRY_WAIT": "0.1", "BRIDGE_LOG_LEVEL": "INFO", "TEAMS_REPLY_VIA": "auto"}
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much chaos: at least `kills`, and every point `rounds` times in each variant (None: a sample of them)."""
-
-    messages: int
-    kills: int
-    rounds: int | None
-
-
-QUICK = Size(messages=300, kills=20, rounds=None)
-
-
-@dataclass
-class Run:
-    """One run of chaos over one pair of processes."""
-
-    stack: ChaosStack
-    size: Size
-    rng: random.Random
-    tell: Callable[[str], None]
-    kills: list[Kill] = field(default_factory=list)
-    points: list[str] = field(default_factory=list)
-    missed: Counter[str] = field(default_factory=Counter)
-    recorded: int = 0
-    healed: frozenset[str] = frozenset()
-
-    async def go(self) -> Result:
-        """Prepare, record, visit every point, strike at random, settle, judge."""
-        started = time.monotonic()
-        self.traffic = Traffic(self.stack, self.rng)
-        await self._prepare()
-        await self._record()
-        recorded = time.monotonic()
-        await self._visit()
-        while len(self.kills) < self.size.kills or self._said < self.size.messages:
-            await self._strike()
-        killing = time.monotonic()
-        await self._settle()
-        seconds = {
-            "recording": recorded - started,
-            "killing": killing - recorded,
-            "settling": time.monotonic() - killing,
-        }
-        facts = {"fault points": len(self.points), "seconds": {name: round(value) for name, value in seconds.items()}}
-        hit = {kill.point for kill in self.kills}
-        missed = {name: count for name, count in self.missed.items() if name not in hit}
-        return await judge(self.stack, self.traffic, self.kills, facts, missed, self.healed)
-
-    @property
-    def _said(self) -> int:
-        return sum(self.traffic.messages.values())
-
-    # --- before
-
-    async def _prepare(self) -> None:
-        await self.stack.post("settings", webhook_retry_seconds=1.0)
-        await self.traffic.learn_shapes()
-        code, _, err = await self.stack.bridgectl("graph", "login")
-        assert code == 0, err
-
-    async def _record(self) -> None:
-        """Let everything happen once without a kill: these are the points to begin with."""
-        await self.stack.launch(None)
-        assert await self.stack.listening()
-        for batch in (Batch(chats=7), Batch(long=2, chats=7, chat_answers=7, statuses=4), Batch(long=1, statuses=4)):
-            self.traffic.say(batch)
-            await self.traffic.finish(60)
-            await self.stack.settled(60)
-            await self.traffic.look()
-        self._learn_points()
-        self.recorded = len(self.points)
-        self.tell(f"{len(self.points)} fault points without a fault")
-        await self._kill(RANDOM)
-
-    def _learn_points(self) -> None:
-        """Take over the points that were passed for the first time."""
-        seen = (self.stack.folder / "points").read_text(encoding="utf-8").splitlines()
-        known = set(self.points)
-        self.points += [point for point in dict.fromkeys(seen) if point not in known]
-
-    def _provoking(self, point: str) -> Aim:
-        """Choose a kill behind which a recovery passes this point: one in the middle of the call in question."""
-        calls = {"ToTeams": "_Transport", "_create": "_create_with_or_without", "_append": "_append.call"}
-        wanted = next((mark for name, mark in calls.items() if name in point), "_append.call")
-        found = (one for one in self.points if wanted in one and "look_back" not in one and one.endswith(".read"))
-        return Aim(next(found), "during", 1)
-
-    # --- killing
-
-    async def _visit(self) -> None:
-        """Kill at every point, in every variant; points that only a recovery passes join as they are found."""
-        todo = [*self._visits(self.points)]
-        self.rng.shuffle(todo)
-        if self.size.rounds is None:
-            todo = _sample(todo, self.size.kills * 3 // 4)
-        while todo:
-            known = len(self.points)
-            aim = todo.pop()
-            recovery = self.points.index(aim.point) >= self.recorded and _is_recovery(aim.point)
-            if recovery:
-                await self._cycle(self._provoking(aim.point), safe=True)
-            once = any(word in aim.point for word in ONCE)
-            if not await self._cycle(replace(aim, nth=1) if once else aim, safe=not (recovery or once)):
-                self.missed[aim.point] += 1
-            if self.size.rounds is not None:
-                todo += self._visits(self.points[known:])
-
-    def _visits(self, points: Sequence[str]) -> list[Aim]:
-        return [
-            Aim(point, when, self.rng.choice((1, 1, 1, 2)))
-            for point, when, _ in itertools.product(points, WHENS, range(self.size.rounds or 1))
-        ]
-
-    async def _cycle(self, aim: Aim, *, safe: bool) -> bool:
-        """Run one armed process to its end, with a share of the traffic; False if it never came to its point."""
-        self._forget_facts(aim.point)
-        await self.stack.launch(aim, safe=safe)
-        if await self.stack.listening():
-            if safe:
-                await self.stack.arm()
-            self.traffic.say(self._batch(aim.point))
-            await self._death()
-        died = self.stack.died
-        await self._kill(RANDOM if not died else aim.point, aim.when if died else "random")
-        self._learn_points()
-        await self.traffic.look()
-        return died
-
-    async def _death(self) -> None:
-        """Wait until it is dead, or has had every chance."""
-        now = time.monotonic()
-        deadline, busy = now + PATIENCE, now
-        while not self.stack.died and (now := time.monotonic()) < min(deadline, busy + QUIET):
-            busy = now if self.traffic.saying else busy
-            await asyncio.sleep(0.01)
-
-    async def _strike(self) -> None:
-        """Kill at a random moment from outside: in traffic, or now and then while it starts."""
-        await self.stack.launch(None)
-        if self.rng.random() < 0.15:
-            await asyncio.sleep(self.rng.uniform(0.2, 2.0))
-            await self._kill(STARTING)
-            return
-        assert await self.stack.listening()
-        if self.rng.random() < 0.5:
-            await self.stack.arm()
-        self.traffic.say(self._batch(""))
-        await asyncio.sleep(self.rng.uniform(0.0, 0.35))
-        await self._kill(RANDOM)
-        await self.traffic.look()
-
-    async def _kill(self, point: str, when: str = "random") -> None:
-        if not self.stack.died:
-            await self.stack.kill_bridge()
-        self.kills.append(Kill(point, when, read(self.stack.folder / "board")))
-        if len(self.kills) % 20 == 0:
-            self.tell(f"{len(self.kills)} kills, {self._said} messages, {self.traffic.saying} under way")
-
-    def _batch(self, point: str) -> Batch:
-        """Spread the messages over the kills that are left; say long things where their points are wanted."""
-        left = max(self.size.messages - self._said, 0)
-        share = max(18, left // max(self.size.kills - len(self.kills), 1))
-        unit = share / 22
-        several = 2 if self.rng.random() < 0.1 else 0
-        return Batch(
-            threads=round(2 * unit),
-            questions=round(5 * unit),
-            answers=round(6 * unit),
-            chats=round(3 * unit),
-            chat_answers=round(3 * unit),
-            long=several,
-            statuses=1 if "_status" not in point else 6,
-        )
-
-    def _forget_facts(self, point: str) -> None:
-        """What is found out once for good is forgotten now and then, as if it had expired: its points come again."""
-        if not any(word in point for word in ("_person", "_with_group_id", "_user", "fact", "learn", "↳", "Once")):
-            return
-        with closing(sqlite3.connect(self.stack.folder / "data" / "bridge.db")) as db, db:
-            db.execute("DELETE FROM facts")
-
-    # --- after
-
-    async def _settle(self) -> None:
-        await self.stack.launch(None)
-        assert await self.stack.listening()
-        await self.traffic.finish(SETTLE_SECONDS)
-        await self.stack.settled(SETTLE_SECONDS)
-        await self._heal()
-
-    async def _heal(self) -> None:
-        """Fetch what Freshchat gave up to tell while no process lived."""
-        database = self.stack.folder / "data" / "bridge.db"
-        missing = untaken(database, self.stack.config["tenant"], self.traffic.keys)
-        late = {*missing, *healed_keys(self.stack.folder / "bridge.log")}
-        self.healed = frozenset(token for key in late for token in self.traffic.keys.get(key, ()))
-        for conversation in {parse_freshchat_key(key).conversation for key in missing}:
-            code, _, err = await self.stack.bridgectl("reconcile", "--since", "1d", "--conversation", conversation)
-            assert code == 0, err
-        await self.stack.settled(SETTLE_SECONDS)
-
-
-def _is_recovery(point: str) -> bool:
-    return any(word in point for word in ("look_back", "_look_back", "_adopt", "_found", "retry"))
-
-
-def _sample(aims: list[Aim], count: int) -> list[Aim]:
-    """Choose so many, each point once before any comes twice."""
-    first = list({aim.point: aim for aim in aims}.values())
-    return [*first, *(aim for aim in aims if aim not in first)][:count]
-
-
-async def run(folder: Path, size: Size, seed: int, tell: Callable[[str], None]) -> Result:
-    """Run chaos in a folder."""
-    async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=90), connector=aiohttp.TCPConnector(limit=400)
-    ) as session:
-        stack = ChaosStack(folder, session, SETTINGS, ["--crowd", "--no-page"])
-        try:
-            await stack.start_sandbox()
-            return await Run(stack, size, random.Random(seed), tell).go()
-        finally:
-            await stack.close()
+ENGINES = {"embedded": run_embedded, "azure": run_azure}
+SIZES = {"embedded": Size(messages=5000, kills=200, rounds=2), "azure": Size(messages=1500, kills=60)}
+QUICK = {"embedded": Size(messages=300, kills=20), "azure": Size(messages=150, kills=7)}
 
 
 def main() -> int:
     """Run from the command line; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=5000)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=2, help="visits of each point in each variant")
-    parser.add_argument("--quick", action="store_true", help="some 20 kills: shows that it works")
+    parser.add_argument("--engine", choices=ENGINES, default="embedded")
+    parser.add_argument("--messages", type=int, help="5000; azure: 1500")
+    parser.add_argument("--kills", type=int, help="200; azure: 60")
+    parser.add_argument("--rounds", type=int, default=2, help="embedded: visits of each point in each variant")
+    parser.add_argument("--quick", action="store_true", help="few kills: shows that it works")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder that stays, with logs and database")
     arguments = parser.parse_args()
-    size = QUICK if arguments.quick else Size(arguments.messages, arguments.kills, arguments.rounds)
+    usual = (QUICK if arguments.quick else SIZES)[arguments.engine]
+    size = Size(arguments.messages or usual.messages, arguments.kills or usual.kills, usual.rounds and arguments.rounds)
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     tell: Any = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     tell(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         place = arguments.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        result = asyncio.run(run(place, size, seed, tell))
+        result = asyncio.run(ENGINES[arguments.engine](place, size, seed, tell))
     print(json.dumps(result.as_dict(), ensure_ascii=False, indent=2) if arguments.json else result.table())
     return int(not result.clean)
 

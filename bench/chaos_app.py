@@ -1,11 +1,12 @@
-"""The bridge as it is, in a process that can kill itself at a named point: `python -m bench.chaos_app`.
+"""The bridge as it is, in a process that can kill or freeze itself at a named point: `python -m bench.chaos_app`.
 
 A task factory wraps the tasks that work on sessions (`deliver …`, see `bridge/delivery.py`), and the tasks these start,
 into a driver that sees every suspension. Where a task is suspended, and on whose behalf, is the point's name.
 
 CHAOS_FOLDER: where `points` (each name when first seen) and `board` (what each delivery is doing) are written.
-CHAOS_POINT, CHAOS_WHEN, CHAOS_NTH: SIGKILL itself when this point is reached for the n-th time; `before`: at once,
+CHAOS_POINT, CHAOS_WHEN, CHAOS_NTH: SIGKILL itself when this point or place is reached the n-th time; `before`: at once,
 `during`: a moment later, while what is awaited is under way, `after`: when it is done, before the task goes on.
+CHAOS_HOW: the signal, SIGKILL or SIGSTOP; CHAOS_ROLE: the role of the process (all).
 CHAOS_SAFE: if set, this counts from a SIGUSR1 on only, so that the process can first finish what the one before left.
 """
 
@@ -25,13 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import app
-from bench.chaos_board import Board
+from bench.chaos_board import Board, place_of
 from bridge.errors import Misconfigured
 from bridge.settings import load
 
 ROOT = str(Path(__file__).parents[1])
 OWN = tuple(f"{ROOT}/{part}" for part in ("bridge/", "adapters/", "bots/", "cards/", "app.py"))
-HANDLERS = (f"{ROOT}/bridge/to_freshchat.py", f"{ROOT}/bridge/to_teams.py")
+HANDLERS = tuple(f"{ROOT}/bridge/{part}.py" for part in ("to_freshchat", "to_teams", "labels", "groups"))
+STORE = f"{ROOT}/adapters/azure/cosmos.py"
+"""What is below it says nothing of which call of the thread map it is."""
 LONGEST = 0.004
 """Seconds into a wait at which `during` strikes at the latest: a call on loopback takes 1 to 3 ms."""
 
@@ -60,13 +63,14 @@ def _step(awaited: Any) -> tuple[types.FrameType | None, Any]:
 
 
 def point_of(walked: list[types.FrameType]) -> str:
-    """Name a suspension: two innermost steps of a direction, two functions of ours, and whose wait it is."""
+    """Name a suspension: two innermost steps of a direction, the store, two functions of ours, and whose wait it is."""
     own = [frame for frame in walked if frame.f_code.co_filename.startswith(OWN)]
     if not own:
         return ""
     steps = [frame for frame in own if frame.f_code.co_filename in HANDLERS]
     steps = [one for one, inner in zip_longest(steps, steps[1:]) if not _is_within(inner, one)]
-    named = list(dict.fromkeys([*steps[-2:], *own[-2:]]))
+    stores = [frame for frame in own if frame.f_code.co_filename == STORE]
+    named = list(dict.fromkeys([*steps[-2:], *stores[-1:], *own[-2:]]))
     last = walked[-1]
     foreign = "" if last is own[-1] else f" · {last.f_code.co_qualname}"
     return "→".join(_function(frame) for frame in named) + foreign
@@ -83,11 +87,11 @@ def _function(frame: types.FrameType) -> str:
 class Trap:
     """What this process was told to do, and what it has seen."""
 
-    def __init__(self, folder: Path, point: str, when: str, nth: int) -> None:
+    def __init__(self, folder: Path, point: str, when: str, nth: int, how: signal.Signals) -> None:
         self.board = Board(folder / "board")
         self._points = (folder / "points").open("a", encoding="utf-8")
         self._death = folder / "death"
-        self._point, self._when, self._left = point, when, nth
+        self._point, self._when, self._left, self._how = point, when, nth, how
         self._seen: set[str] = set()
         self.armed = True
 
@@ -97,15 +101,18 @@ class Trap:
             self._seen.add(point)
             self._points.write(f"{point}\n")
             self._points.flush()
-        if point != self._point or not self.armed:
+        if self._point not in (point, place_of(point)) or not self.armed:
             return None
         self._left -= 1
         return self._when if self._left == 0 else None
 
     def die(self) -> None:
-        """End as the kernel ends a process: nothing is finished, flushed or closed."""
+        """End, or stand still, as the kernel makes a process: nothing is finished, flushed or closed. Once."""
+        if not self.armed:
+            return
+        self.armed = False
         self._death.write_text(f"{self._when}\t{self._point}", encoding="utf-8")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), self._how)
 
 
 class Driver(collections.abc.Coroutine[Any, Any, Any]):
@@ -135,6 +142,7 @@ class Driver(collections.abc.Coroutine[Any, Any, Any]):
 
     def _resume(self, step: Any) -> Any:
         if self._dies_on_resume:
+            self._dies_on_resume = False
             self._trap.die()
         self._turn += 1
         if self._slot is not None:
@@ -182,8 +190,8 @@ def factory(trap: Trap) -> Any:
         code = getattr(coro, "cr_code", None)
         delivers = code is not None and code.co_qualname == "Worker._work"
         parent = asyncio.current_task() if loop.is_running() else None
-        child = parent is not None and isinstance(parent.get_coro(), Driver) and code is not None
-        if delivers or (child and code.co_filename.startswith(OWN)):
+        child = parent is not None and isinstance(parent.get_coro(), Driver)
+        if delivers or (child and code is not None and code.co_filename.startswith(OWN)):
             coro = Driver(coro, trap, child=not delivers)
         return asyncio.Task(coro, loop=loop, **more)
 
@@ -197,12 +205,13 @@ async def _run() -> None:
         environment.get("CHAOS_POINT", ""),
         environment.get("CHAOS_WHEN", "after"),
         int(environment.get("CHAOS_NTH", "1")),
+        signal.Signals[environment.get("CHAOS_HOW", "SIGKILL")],
     )
     trap.armed = "CHAOS_SAFE" not in environment
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: setattr(trap, "armed", True))
     loop.set_task_factory(factory(trap))
-    await app.serve(load())
+    await app.serve(load(), app.read_role(environment.get("CHAOS_ROLE", "all")))
 
 
 if __name__ == "__main__":

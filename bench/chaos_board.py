@@ -53,3 +53,8 @@ def read(path: Path) -> list[Note]:
     lines = (data[at : at + WIDTH].decode("utf-8", "replace").rstrip() for at in range(0, len(data), WIDTH))
     fields = (line.split("\t") for line in lines if line.count("\t") == 2)
     return [Note(state == "S", message, point) for state, message, point in fields]
+
+
+def place_of(point: str) -> str:
+    """Name a point without whose wait it is: one call may wait for a connection, for a lock, or for its answer."""
+    return point.partition(" · ")[0]

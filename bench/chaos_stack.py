@@ -1,12 +1,17 @@
-"""The processes of a chaos run: the flow tests' stack, with a bridge that was told where to die."""
+"""The process of a chaos run on the embedded engine: the flow tests' stack, with a bridge told where to die."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
+import sqlite3
 import time
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
+from bridge.ids import dedupe_id
 from tests.flow.stack import Stack
 
 PATIENCE = 4.0
@@ -15,11 +20,22 @@ PATIENCE = 4.0
 
 @dataclass(frozen=True)
 class Aim:
-    """Where the next process is to die."""
+    """Where the next process is to die (SIGKILL) or to stand still (SIGSTOP)."""
 
     point: str
     when: str
     nth: int
+    how: str = "SIGKILL"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Tell the process."""
+        return {
+            "CHAOS_POINT": self.point,
+            "CHAOS_WHEN": self.when,
+            "CHAOS_NTH": str(self.nth),
+            "CHAOS_HOW": self.how,
+        }
 
 
 class ChaosStack(Stack):
@@ -30,9 +46,7 @@ class ChaosStack(Stack):
 
     def environment(self) -> dict[str, str]:
         """Add what the launcher needs."""
-        armed = {"CHAOS_FOLDER": str(self.folder)}
-        if self.aim:
-            armed |= {"CHAOS_POINT": self.aim.point, "CHAOS_WHEN": self.aim.when, "CHAOS_NTH": str(self.aim.nth)}
+        armed = {"CHAOS_FOLDER": str(self.folder)} | (self.aim.variables if self.aim else {})
         return super().environment() | armed | ({"CHAOS_SAFE": "1"} if self.safe else {})
 
     async def launch(self, aim: Aim | None, *, safe: bool = False) -> None:
@@ -67,3 +81,10 @@ class ChaosStack(Stack):
         assert self._bridge is not None
         assert self._bridge.returncode in (None, -9), f"the bridge ended by itself: {self._bridge.returncode}"
         return self._bridge.returncode is not None
+
+    def untaken(self, keys: Iterable[str]) -> list[str]:
+        """Give those answers that the queue does not remember to have taken: Freshchat gave them up."""
+        with closing(sqlite3.connect(self.folder / "data" / "bridge.db")) as db:
+            known = {row[0] for row in db.execute("SELECT key FROM dedupe")}
+        ids = {key: dedupe_id(self.config["tenant"], key) for key in keys}
+        return [key for key, one in ids.items() if hashlib.blake2b(one.encode(), digest_size=16).digest() not in known]

@@ -11,13 +11,15 @@ from typing import Any
 from bench.chaos_board import Note
 from bench.chaos_traffic import Talk, tokens_of
 
-WINDOW = ("_post_via.call", "SqliteThreadMap.done")
+WINDOW = ("_post_via.call", "ThreadMap.done")
 """Marks of the points between the connector's work and the journal row (docs/guarantees.md, window 1)."""
+
+WHENS = ("before", "during", "after", "frozen", "random")
 
 
 @dataclass
 class Kill:
-    """One SIGKILL: where, how, and what each delivery was doing."""
+    """One SIGKILL (or, `when` is "frozen", one SIGSTOP): where, how, and what each delivery was doing."""
 
     point: str
     when: str
@@ -130,6 +132,20 @@ def excused(kills: Iterable[Kill], sent: Mapping[str, Sequence[str]]) -> Counter
     return found
 
 
+def unrecorded(
+    records: Iterable[Mapping[str, Any]], keys: Mapping[str, str], tokens: Mapping[str, Sequence[str]]
+) -> Counter[str]:
+    """Count per token how often the database was away while it was delivered: what was sent may not be written down.
+
+    `keys` tells the keys of messages by trace, `tokens` the tokens of answers by key.
+    """
+    found: Counter[str] = Counter()
+    for record in records:
+        if record.get("action") == "retry" and str(record.get("code", "")).startswith("cosmos"):
+            found.update(tokens.get(keys.get(record.get("trace", ""), ""), ()))
+    return found
+
+
 @dataclass
 class Result:
     """A whole run."""
@@ -154,14 +170,14 @@ class Result:
             affected[kill.point] += len(kill.notes)
         names = sorted(whens, key=lambda name: (name.startswith("("), name))
         return [
-            (name, *(str(whens[name][when] or "") for when in ("before", "during", "after", "random")),
+            (name, *(str(whens[name][when] or "") for when in WHENS),
              str(affected[name]))
             for name in names
         ]  # fmt: skip
 
     def table(self) -> str:
         """Write it for people."""
-        head = ("fault point", "before", "during", "after", "random", "in flight")
+        head = ("fault point", *WHENS, "in flight")
         lines = [head, *self.rows()]
         widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
         text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -178,7 +194,7 @@ class Result:
         """Give it for programs."""
         return {
             "clean": self.clean,
-            "points": [dict(zip(("point", "before", "during", "after", "random", "in_flight"), row, strict=True))
+            "points": [dict(zip(("point", *WHENS, "in_flight"), row, strict=True))
                        for row in self.rows()],
             "columns": {name: asdict(column) for name, column in self.columns.items()},
             "facts": self.facts,

@@ -23,7 +23,7 @@ BATCH = 20_000
 PER_SESSION = 5
 CHANNELS = 997
 BODY = b"x" * 1024
-NUMBERS = count(1)
+NUMBERS = count(100_000_000)
 _DAY = 86_400.0
 _FILLING = -1_000_000
 """SQLite's cache while a store is filled, in KiB (negative: see its `cache_size`)."""
@@ -40,9 +40,14 @@ def channel(thread: int) -> str:
     return f"19:{identifier('channel', thread % CHANNELS).replace('-', '')}@thread.tacv2"
 
 
+def moment(number: int) -> int:
+    """Say when the n-th message was written, in ms: that is its id in Teams."""
+    return 1_700_000_000_000 + number * 977
+
+
 def root(thread: int) -> str:
     """Give the root message id of the n-th thread."""
-    return str(1_700_000_000_000 + thread * 977)
+    return str(moment(thread))
 
 
 def thread_key(thread: int) -> str:
@@ -52,7 +57,7 @@ def thread_key(thread: int) -> str:
 
 def step_key(thread: int, number: int) -> str:
     """Make the journal key of the call that carries a message of a thread."""
-    key = ids.TeamsKey("19:team@thread.tacv2", channel(thread), root(thread), str(number), "create")
+    key = ids.TeamsKey("19:team@thread.tacv2", channel(thread), root(thread), str(moment(number)), "create")
     return ids.step_key(ids.teams_key(key), "message.0")
 
 
@@ -87,14 +92,14 @@ def link(thread: int) -> Link:
 
 
 def trace(number: int) -> str:
-    """Make a trace id, spread like a random one."""
-    return blake2b(f"trace.{number}".encode(), digest_size=16).hexdigest()
+    """Make a trace id like those of `ids.new_trace_id`."""
+    return f"{moment(number) // 64_000 & 0xFFFF:04x}{blake2b(f'trace.{number}'.encode(), digest_size=14).hexdigest()}"
 
 
 def envelope(thread: int) -> Envelope:
     """Make a fresh message of the n-th thread."""
     number = next(NUMBERS)
-    key = ids.TeamsKey("19:team@thread.tacv2", channel(thread), root(thread), str(number), "create")
+    key = ids.TeamsKey("19:team@thread.tacv2", channel(thread), root(thread), str(moment(number)), "create")
     return Envelope(
         direction=DIRECTION,
         tenant=TENANT,
