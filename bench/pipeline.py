@@ -77,9 +77,9 @@ class Pipeline:
             rate=rate,
         )
 
-    def flood(self, way: Way, series: str) -> dict[str, float]:
+    def flood(self, way: Way, series: str, count: int = 0) -> dict[str, float]:
         """Send all messages as fast as the door takes them; from the first one sent to the last one arrived."""
-        count, sandbox = self._size.messages, self._sandbox
+        count, sandbox = count or self._size.messages, self._sandbox
         requests = way.make(series, count)
         bridge_cpu, sandbox_cpu = cpu_seconds(self._bridge.pid) or 0.0, cpu_seconds(sandbox.pid) or 0.0
         before = sandbox.calls(way.service)
@@ -90,6 +90,7 @@ class Pipeline:
         seconds = max(times) - report["began"]
         return {
             "per_s": count / seconds,
+            "seconds": seconds,
             "door_per_s": count / report["seconds"],
             "bridge_us": 1e6 * spent[0] / count,
             "sandbox_us": 1e6 * spent[1] / count,
@@ -112,12 +113,16 @@ class Pipeline:
             numbers={"per_s": rate.median, "bridge_us": bridge.median, "sandbox_us": sandbox.median},
         )
 
-    def latency(self, way: Way, what: str, series: str) -> Row:
-        """Row 4: from sending the request at the door to the arrival on the other side."""
-        count, rate = self._size.paced, self._size.rate
+    def waits(self, way: Way, series: str, count: int, rate: float) -> list[float]:
+        """Send at a fixed rate; give the milliseconds from each request at the door to its arrival there, sorted."""
         report = self._send(way.make(series, count), rate)
         times = arrived(lambda: way.look(series), count, 60)
-        waits = sorted(1000 * (there - here) for here, there in zip(report["sent_at"], times, strict=True))
+        return sorted(1000 * (there - here) for here, there in zip(report["sent_at"], times, strict=True))
+
+    def latency(self, way: Way, what: str, series: str) -> Row:
+        """Row 4."""
+        count, rate = self._size.paced, self._size.rate
+        waits = self.waits(way, series, count, rate)
         p50, p95, p99 = (percentile(waits, share) for share in (0.5, 0.95, 0.99))
         return Row(
             what=what,

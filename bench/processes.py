@@ -70,12 +70,12 @@ class Child:
             )
         self.pid = self._process.pid
 
-    def ready(self) -> dict[str, Any]:
+    def ready(self, word: str = "ready") -> dict[str, Any]:
         """Wait for the line of JSON that says it listens; `seconds` is added: how long that took."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             for line in self._log.read_bytes().splitlines(keepends=True):
-                if b"ready" in line and line.startswith(b"{") and line.endswith(b"\n"):
+                if word.encode() in line and line.startswith(b"{") and line.endswith(b"\n"):
                     record: dict[str, Any] = json.loads(line)
                     return record | {"seconds": time.perf_counter() - self.started_at}
             time.sleep(0.002)
