@@ -17,7 +17,7 @@ serve: $(VENV)/run ## the bridge with the settings of the environment and .env
 	$(BIN)/python app.py
 
 test: $(VENV)/dev ## all tests that this machine can run; what is missing is named as skipped
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: $(VENV)/dev ## formatting, linters, types, import rules, generated docs
 	$(BIN)/ruff format --check .
