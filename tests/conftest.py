@@ -18,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="run tests/live against the services the environment names")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even look into tests/live unless it is asked for."""
+    return True if collection_path.name == "live" and not config.getoption("--live") else None
+
+
 def _allowed() -> list[list[str]]:
     """Read the list: where the skip is (a prefix of the node id), and what it says."""
     lines = (line.split("#")[0].strip() for line in ALLOWED.read_text(encoding="utf-8").splitlines())

@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -235,6 +235,8 @@ async def reach(namespace: str, *, websockets: bool) -> None:
         why = os.strerror(error.errno) if error.errno else "no connection"
     else:
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
         return
     raise Unavailable(f"Service Bus at {host}:{number}: {why}", code="unreachable", component=COMPONENT)
 

@@ -19,13 +19,13 @@ def word() -> str:
     return f"question {uuid.uuid4().hex[:8]}"
 
 
-async def conversation_with(stack: Stack, text: str) -> dict[str, Any]:
+async def conversation_with(stack: Stack, text: str, seconds: float = 30.0) -> dict[str, Any]:
     """Wait for the conversation that holds this text."""
 
     async def found() -> Any:
         return [c for c in await stack.conversations() if text in "".join(texts(c, "user"))]
 
-    conversations = await stack.until(found)
+    conversations = await stack.until(found, seconds)
     assert len(conversations) == 1, "one question, one conversation"
     return dict(conversations[0])
 

@@ -13,11 +13,6 @@ from tests.live.targets import NAMED_BY, places, refusal
 pytest.register_assert_rewrite("tests.contract")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect nothing here unless it is asked for."""
-    return None if config.getoption("--live") else True
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to run against names that are not for tests, before anything is asked."""
     if not config.getoption("--live"):

@@ -25,7 +25,8 @@ DOC, COSTS = ROOT / "docs/scaling.md", ROOT / "tests/fixtures/cosmos_cost.json"
 KINDS = ("opening", "following", "answer", "status")
 SHORT = Length(ramp=10.0, measured=60.0)
 ONE = Size(web=1, workers=1, cosmos=10_000, bus_rate=1000)
-SMALL = replace(Inputs(), tenants=300, largest=1)
+SMALL = replace(Inputs(), tenants=300, largest=1, link_ms=30, message_ms=5, accepts=14)
+"""With links that cost much, one part at a time can be made the one that is full first."""
 
 
 @pytest.mark.parametrize("table", [tables.given(), *command.report(command.TENANTS, Inputs()).split("\n\n")])
@@ -102,11 +103,11 @@ def test_a_limit_that_replicas_cannot_raise_makes_stamps() -> None:
     assert any(stage.load > 1 for stage in Load(fewer).stages(plan.size).values() if stage.hard)
 
 
-@pytest.mark.parametrize(("days", "p95"), [(7, 4.9), (1, 1.9)])
+@pytest.mark.parametrize(("days", "p95"), [(7, 4.9), (1, 2.3)])
 def test_reading_back_slows_an_account_with_a_low_limit(days: float, p95: float) -> None:
     """The document's example of the knob to turn first."""
     given = replace(Inputs(), tenants=10, account_rate=1.4, reconcile_days=days)
-    assert "4.9 s, and 1.9 s with `BRIDGE_RECONCILE_DAYS=1`" in DOC.read_text(encoding="utf-8")
+    assert "4.9 s, and 2.3 s with `BRIDGE_RECONCILE_DAYS=1`" in DOC.read_text(encoding="utf-8")
     assert simulate(given, ONE, Length(measured=3000)).p95["question"] == pytest.approx(p95, rel=0.1)
 
 

@@ -129,6 +129,7 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(door, bearer, activit
     writer.write(head.encode() + b'{"type"')
     await writer.drain()
     writer.close()
+    await writer.wait_closed()
     assert (await door.post(activity("personal"), bearer))[0] == 200
     assert await door.waiting() == 1
 

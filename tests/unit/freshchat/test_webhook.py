@@ -280,7 +280,7 @@ async def raw_exchange(door, *sent, pause=0.0):
         line = await asyncio.wait_for(reader.readline(), 5)
         return int(line.split()[1]) if line else 0
     finally:
-        writer.close()
+        writer.transport.abort()  # whatever was not taken is not waited for
 
 
 HEAD = b"POST /freshchat/webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -36,6 +36,7 @@ async def sent(url, start, headers, body):
     writer.write(start + b" HTTP/1.1\r\n" + named + headers + length + body)
     answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
+    await writer.wait_closed()
     return int(answer.split(b" ", 2)[1])
 
 
