@@ -15,7 +15,7 @@ from bench.chaos_verdict import Kill, Result
 from bridge.ids import parse_freshchat_key
 from tests.flow.stack import Stack
 
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 300.0
 BUGS = ('"action": "bug"', '"action": "worker_error"')
 
 
