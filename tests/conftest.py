@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+LIVE = Path(__file__).parent / "live"
 ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
@@ -20,7 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even look into tests/live unless it is asked for."""
-    return True if collection_path.name == "live" and not config.getoption("--live") else None
+    within = LIVE in (collection_path, *collection_path.parents)
+    return True if within and not config.getoption("--live") else None
 
 
 def _allowed() -> list[list[str]]:
