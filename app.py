@@ -47,22 +47,26 @@ from bots.adapter import BridgeAdapter
 from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
 from bots.keys import SigningKeys
+from bridge.clicks import Clicks
 from bridge.delivery import Worker
 from bridge.errors import BridgeError, Misconfigured, StoreFull
 from bridge.intake import Intake
 from bridge.letters import AutoReplay, Health, Ping, Upstream
 from bridge.moods import Moods
+from bridge.newest import Newest
 from bridge.notices import Notices
+from bridge.panel_posts import PanelPosts
 from bridge.patience import Patience
 from bridge.ports import Direction, Sentiment
+from bridge.redaction import Redaction
 from bridge.settings import Settings, load
 from bridge.telemetry import Telemetry
-from bridge.tenants import Tenant, load_tenants, rates
+from bridge.tenants import Tenant, load_tenants, rates, redacting, with_reactions
 from bridge.to_freshchat import Desk, ToFreshchat
 from bridge.to_teams import ToTeams, Transports
 from bridge.turns import Gather, Turns
 from bridge.watch import Watch
-from cards import agent_reply, agent_text, texts
+from cards import agent_reply, agent_text, panel_card, texts
 
 Role = Literal["all", "web", "worker"]
 ROLES: tuple[Role, ...] = ("all", "web", "worker")
@@ -137,7 +141,13 @@ class _Parts:
             service_url_allowed=_allows(allowed_hosts(settings, settings.bot_service_url_allowlist)),
             telemetry=telemetry,
         )
-        bot = QueueingBot(intake, telemetry)
+        bot = QueueingBot(
+            intake,
+            telemetry,
+            clicks=Clicks(self._ports.threads, intake, panel_card.render, time.time),
+            newest=Newest(self._ports.threads, telemetry, time.time),
+            reactions=with_reactions(self._tenants, settings.reactions),
+        )
 
         async def messages(request: web.Request) -> web.Response:
             return await adapter.process(request, bot)
@@ -270,6 +280,7 @@ class _Parts:
             telemetry=telemetry,
             moods=Moods(sentiment, telemetry, seconds=settings.sentiment_seconds),
             link_property=settings.link_property,
+            redaction=Redaction(self._ports.queue, redacting(self._tenants, settings.deletes), telemetry),
         )
 
     def _bot_replies(self, connector: Connector) -> BotReplies:
@@ -282,18 +293,20 @@ class _Parts:
         async def graph_ready() -> bool:
             return await self._sign_in.signed_in() is not None
 
+        bot = self._bot_replies(connector)
         return ToTeams(
             translate=freshchat_event,
             helpdesks=helpdesks,
             inboxes={tenant.id: tenant.inboxes() for tenant in self._tenants},
             threads=self._ports.threads,
             transports=Transports(
-                {"graph": graph, "bot": self._bot_replies(connector)},
+                {"graph": graph, "bot": bot},
                 self._settings.reply_via,
                 graph_ready,
             ),
             directory=TeamsDirectory(connector),
             compose=agent_text.replies,
+            panels=PanelPosts(self._ports.threads, bot, panel_card.render),
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,

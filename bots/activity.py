@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, cast
 
+from bots import reactions
 from bots.message_text import read_text
 from bots.raw import Raw
 from bots.raw import list_at as _list
@@ -22,10 +23,11 @@ from bridge.errors import Rejected
 from bridge.events import Event, Ignored, Kind, Place, Sender, validate
 from bridge.ids import Scope, TeamsKey, ThreadKey
 
-ACTIONS: Mapping[str, Literal["create", "edit", "delete"]] = {
+ACTIONS: Mapping[str, Literal["create", "edit", "delete", "reaction"]] = {
     "message": "create",
     "messageUpdate": "edit",  # editMessage and undeleteMessage: the text is in the activity either way
     "messageDelete": "delete",
+    "messageReaction": "reaction",
 }
 
 MAX_ID, MAX_STAMP, MAX_NAME = 1024, 64, 256
@@ -56,16 +58,16 @@ def tenant_of(raw: Raw) -> str | None:
 
 
 def read_keys(raw: Raw) -> Keys:
-    """Make the keys of a message, edit or delete; BadActivity when it lacks what they are made of."""
-    return _keys(raw, _place(raw), _person(raw))
+    """Make the keys of a message, edit, delete or reaction; BadActivity when it lacks what they are made of."""
+    return _keys(raw, place_of(raw), _person(raw))
 
 
 def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
-    tenant, message = tenant_of(raw), _id(raw, "id")
-    action = ACTIONS.get(_text(raw, "type") or "")
+    tenant, action = tenant_of(raw), ACTIONS.get(_text(raw, "type") or "")
+    message = _message(raw)
     if tenant is None or message is None or action is None:
         raise BadActivity("tenant, id or type is missing")
-    version = _version(raw) if action == "edit" else None
+    version = _version(raw) if action == "edit" else _id(raw, "id") if action == "reaction" else None
     key = TeamsKey(
         place.team_id,
         place.channel_id or ids.split_conversation(place.conversation_id)[0],
@@ -78,15 +80,17 @@ def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
 
 
 def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
-    """Translate a message, edit or delete. Raises Rejected(`not_understood`) when it cannot be understood."""
+    """Translate a message, edit, delete or reaction. Raises Rejected(`not_understood`) when it cannot be understood."""
     try:
-        place, sender = _place(raw), _person(raw)
+        place, sender = place_of(raw), _person(raw)
         keys = _keys(raw, place, sender)
     except BadActivity as error:
         raise Rejected(str(error), code="not_understood", component="teams") from None
     if sender.kind == "bot":
         return Ignored("from_bot")
-    text, mentions, bot_named = read_text(raw, bot_app_id)
+    text, mentions, bot_named = read_text(raw, bot_app_id)  # of a reaction: nothing
+    if keys.kind == "reaction" and not (text := reactions.added(raw)):
+        return Ignored("reaction_removed")
     if keys.kind != "delete" and not text:
         return Ignored("card_submit" if raw.get("value") is not None else "empty")
     return validate(
@@ -98,18 +102,21 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
             timestamp=_time(raw),
             sender=sender,
             text=text,
-            message_id=_text(raw, "id") or "",
+            message_id=_message(raw) or "",
             thread_key=keys.session,
             user_hash=ids.aad_hash(sender.aad_object_id or sender.id),
             place=place,
             mentions=mentions,
             names_bot=bot_named,
             custom_attributes=_place_names(raw),
+            changed_at=changed_at(raw) if keys.kind in ("edit", "delete") else "",
+            restored=keys.kind == "edit" and _text(raw, "channelData", "eventType") == "undeleteMessage",
         )
     )
 
 
-def _place(raw: Raw) -> Place:
+def place_of(raw: Raw) -> Place:
+    """Tell where it happened; BadActivity when that is missing."""
     conversation, service_url = _id(raw, "conversation", "id"), _text(raw, "serviceUrl")
     if conversation is None or service_url is None:
         raise BadActivity("conversation.id or serviceUrl is missing")
@@ -191,16 +198,45 @@ def _version(raw: Raw) -> str:
     )
 
 
+def changed_at(raw: Raw) -> str:
+    """Tell when an edit or a deletion was made, as RFC 3339; empty if Teams does not tell it."""
+    moment = _stamp(raw)
+    return "" if moment is None else _rfc3339(moment)
+
+
+def message_of(raw: Raw) -> str:
+    """Name the message that an activity is, or changes, as `bridge.ids.sent_key` does; BadActivity if it names none."""
+    conversation, message = _id(raw, "conversation", "id"), _message(raw)
+    if conversation is None or message is None:
+        raise BadActivity("conversation.id or id is missing")
+    return ids.sent_key(ids.split_conversation(conversation)[0], message)
+
+
+def _message(raw: Raw) -> str | None:
+    """Read the id of the message; a reaction has one of its own and names its message."""
+    return _id(raw, "replyToId" if _text(raw, "type") == "messageReaction" else "id")
+
+
 def _time(raw: Raw) -> str:
     """Give the activity's time as RFC 3339 (Teams sends seven fraction digits), else that of its id."""
-    sent = _text(raw, "timestamp") or ""
-    try:
-        parsed = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", sent))
-        moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    moment = _stamp(raw)
+    if moment is None:
         message = _text(raw, "id") or ""
         millis = int(message) if message.isascii() and message.isdigit() and len(message) <= 13 else 0
         moment = datetime.fromtimestamp(millis / 1000, UTC)
+    return _rfc3339(moment)
+
+
+def _stamp(raw: Raw) -> datetime | None:
+    sent = _text(raw, "timestamp") or ""
+    try:
+        parsed = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", sent))
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -10,19 +10,21 @@ from bots import rich_text
 from bots.raw import Raw, list_at, text_at
 from bridge.events import Mention
 from bridge.text import parse_json
+from cards.card_text import card_text
 
 
 def read_text(raw: Raw, bot_app_id: str) -> tuple[str, tuple[Mention, ...], bool]:
     """Give the text without the bot's own mention, who is mentioned in it, and whether the bot is.
 
-    The HTML copy is read where it says more than `text` does. What the message replies to comes first, shortened.
+    The HTML copy is read where it says more than `text` does. What the message replies to comes first, shortened; its
+    cards come last.
     """
     text, people, bot_named = _read_plain(raw, bot_app_id)
     markup = _html_copy(raw)
     if markup and rich_text.is_rich(markup):
         text = _tidy(rich_text.plain_text(markup, _named(raw, bot_app_id)))
     quoted = "" if markup and rich_text.has_quote(markup) else _quoted(raw)
-    return f"{quoted}\n{text}".strip() if quoted else text, people, bot_named
+    return "\n".join(filter(None, (quoted, text, _cards(raw)))), people, bot_named
 
 
 def _read_plain(raw: Raw, bot_app_id: str) -> tuple[str, tuple[Mention, ...], bool]:
@@ -69,6 +71,16 @@ def _html_copy(raw: Raw) -> str | None:
         text_at(one, "content") for one in list_at(raw, "attachments") if text_at(one, "contentType") == "text/html"
     )
     return next((copy for copy in copies if copy), None)
+
+
+MAX_CARDS = 10
+
+
+def _cards(raw: Raw) -> str:
+    """Write the cards of other apps that came with a message."""
+    attachments = [one for one in list_at(raw, "attachments") if isinstance(one, dict)]
+    texts = (card_text(text_at(one, "contentType") or "", one.get("content")) for one in attachments[:MAX_CARDS])
+    return "\n".join(filter(None, texts))
 
 
 def _quoted(raw: Raw) -> str:

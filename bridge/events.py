@@ -2,8 +2,10 @@
 
 `Event` is what both translators produce and both deliveries consume. `to_json` is its published form; `validate`
 checks that against `schema/event.schema.json` (JSON Schema draft-07) on every event that leaves translation.
-`place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), `trace` the id
-under which it is logged; they are deliberately not part of the published form.
+`place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), `panel` what can be
+pressed, `whole` whether the text says everything, `trace` the id under which it is logged; they are deliberately not
+part of the published form, nor is what is known of versions: `changed_at` is when an edit or a deletion was made
+(empty if not told), `restored` marks who takes a deletion back.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import fastjsonschema
 
 from bridge.errors import Rejected
 from bridge.ids import Scope
+from bridge.panels import Panel
 
 SCHEMA_VERSION = "1.0"
 
-Kind = Literal["create", "edit", "delete", "status", "install"]
+Kind = Literal["create", "edit", "delete", "reaction", "status", "install"]
 Status = Literal["assigned", "resolved", "reopened"]
 
 
@@ -69,6 +72,20 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What a delivery knows of the other versions of a message. Not part of the published form.
+
+    `number` and `original` are for the words of a follow-up: which edit it is, and how it names what it changes.
+    `earlier` are texts that earlier tries may have sent instead; `withdrawn`: nothing is to be sent that was not.
+    """
+
+    number: int = 0
+    original: str = ""
+    earlier: tuple[str, ...] = ()
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened on one platform and that the other one may have to hear of."""
 
@@ -91,7 +108,12 @@ class Event:
     attachments: tuple[Attachment, ...] = ()
     tags: tuple[str, ...] = ()
     custom_attributes: Mapping[str, str] = field(default_factory=dict)
+    panel: Panel | None = None
+    whole: bool = True
     trace: str = ""
+    changed_at: str = ""
+    restored: bool = False
+    revision: Revision | None = None
 
     @property
     def source(self) -> Literal["teams", "freshchat"]:

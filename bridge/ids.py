@@ -175,6 +175,11 @@ def aad_hash(aad_object_id: str) -> str:
     return hashlib.sha256(aad_object_id.strip().lower().encode()).hexdigest()
 
 
+def card_id(tenant: str, idempotency_key: str) -> str:
+    """Make the opaque id of the card that shows what a message offers; the same at every try."""
+    return hashlib.sha256(dedupe_id(tenant, idempotency_key).encode()).hexdigest()[:32]
+
+
 def reference_id(user_hash: str) -> str:
     """Make Freshchat's `reference_id` of a Teams user."""
     return f"teams:{user_hash}"

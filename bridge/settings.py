@@ -113,6 +113,19 @@ class Settings(BaseSettings):
         "sends every message of a channel); messages of threads already linked are always carried",
     )
 
+    reactions: Literal["on", "off"] = _setting(
+        "BRIDGE_REACTIONS",
+        "off",
+        "`on`: agents read when somebody reacts to an answer that the bot posted (`reactions` of a tenant in "
+        "`tenants.toml` replaces it)",
+    )
+    deletes: Literal["notice", "redact"] = _setting(
+        "BRIDGE_DELETES",
+        "notice",
+        "what follows when a message is deleted in Teams: `notice` tells the agent; `redact` also deletes what the "
+        "bridge itself stores of it (`deletes` of a tenant in `tenants.toml` replaces it)",
+    )
+
     app_id: str = _setting("MicrosoftAppId", "", "app id of the bot registration; required, never optional")
     app_password: SecretStr | None = _setting(
         "MicrosoftAppPassword", None, "client secret of the bot registration, or `secret:NAME` (read at each use)"

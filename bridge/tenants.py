@@ -67,6 +67,8 @@ class Tenant(_Part):
     freshchat: FreshchatAccount
     route: tuple[Route, ...] = ()
     channel_messages: Literal["all", "mention"] | None = None
+    reactions: Literal["on", "off"] | None = None
+    deletes: Literal["notice", "redact"] | None = None
     rate: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="messages per second and direction; BRIDGE_TENANT_RATE if absent"
     )
@@ -84,6 +86,16 @@ class Tenant(_Part):
 def rates(tenants: Sequence[Tenant], default: float | None) -> dict[str, float]:
     """Give the budgets, messages per second, of the tenants that have one."""
     return {tenant.id: rate for tenant in tenants if (rate := tenant.rate or default)}
+
+
+def with_reactions(tenants: Sequence[Tenant], default: str) -> frozenset[str]:
+    """Give the tenants whose agents read reactions."""
+    return frozenset(tenant.id for tenant in tenants if (tenant.reactions or default) == "on")
+
+
+def redacting(tenants: Sequence[Tenant], default: str) -> frozenset[str]:
+    """Give the tenants that want deleted messages deleted here too."""
+    return frozenset(tenant.id for tenant in tenants if (tenant.deletes or default) == "redact")
 
 
 class _TenantsFile(_Part):

@@ -12,12 +12,13 @@ from typing import Any
 from bridge import ids
 from bridge.delivery import Done, Outcome
 from bridge.errors import Rejected, Unavailable
-from bridge.events import Event, Ignored
+from bridge.events import Event, Ignored, Revision
 from bridge.groups import Groups
 from bridge.journal import Journal
 from bridge.labels import Labels
 from bridge.links import refresh
 from bridge.moods import Moods
+from bridge.newest import Newest
 from bridge.notes import AgentNotes
 from bridge.notices import NOTICE, Addressee, awaited
 from bridge.people import People
@@ -33,6 +34,8 @@ from bridge.ports import (
     Thread,
     ThreadMap,
 )
+from bridge.redaction import Redaction
+from bridge.revisions import Revisions, Withdrawn, message_step, words
 from bridge.targets import Target
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, choose_route
@@ -70,6 +73,7 @@ class ToFreshchat:
         telemetry: Telemetry,
         moods: Moods | None = None,
         link_property: str | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         """`own_account` tells whether an Entra object id is the account that answers through Graph.
 
@@ -79,6 +83,8 @@ class ToFreshchat:
         self._own_account, self._say = own_account, say
         self._clock, self._telemetry = clock, telemetry
         self._journal = Journal(threads, clock)
+        newest = Newest(threads, telemetry, clock)
+        self._revisions = Revisions(threads, newest, translate, say, clock, redaction)
         self._people = People(threads, directory, say, clock, telemetry)
         moods, groups = moods or Moods(None, telemetry, seconds=0), Groups(threads, directory)
         self._labels = Labels(telemetry, moods, groups, link_property)
@@ -93,7 +99,12 @@ class ToFreshchat:
         if isinstance(question, Ignored):
             return question
         event, desk, link = question
-        sent = await self._send(event, desk, link, split(self._text(event), FRESHCHAT))
+        event = await self._revisions.begin(event, desk.helpdesk, link)
+        try:
+            sent = await self._send(event, desk, link, split(words(self._say, event), FRESHCHAT))
+        except Withdrawn:
+            return await self._revisions.withdraw(event)
+        await self._revisions.settle(event)
         return Done({"conversation": sent.conversation_id, "message": sent.id})
 
     async def close(self) -> None:
@@ -118,9 +129,12 @@ class ToFreshchat:
             return event
         event = replace(event, trace=delivery.envelope.trace)
         desk = self._desk(event.tenant_id)
-        if await self._is_ours(event):
-            return Ignored("own_message")
-        link = await self._open_link(event)
+        if await self._is_ours(event) != (event.kind == "reaction"):
+            return Ignored("reaction_to_another" if event.kind == "reaction" else "own_message")
+        current = await self._revisions.current(event, delivery)
+        if isinstance(current, Ignored):
+            return current
+        event, link = current, await self._open_link(event)
         reason = _starts_nothing(event, desk, link)
         return Ignored(reason) if reason else (event, desk, link)
 
@@ -172,7 +186,7 @@ class ToFreshchat:
 
     async def _append(self, event: Event, desk: Desk, link: Link, piece: str, number: int) -> Sent:
         helpdesk, conversation, user = desk.helpdesk, link.conversation_id, link.freshchat_user_id
-        target = Target(user, conversation, number == 0 and await self._is_somebody_elses(event, link))
+        target = Target(user, conversation, number == 0 and await self._is_named(event, link))
         text = self._shown(event, target, piece)
 
         async def call() -> str:
@@ -187,12 +201,21 @@ class ToFreshchat:
 
         async def look_back(attempt: Attempt) -> Sequence[str]:
             found: list[Sent] = []
-            for place in dict.fromkeys((Target.from_note(attempt.note) or target, target)):
-                found += await place.find(desk.helpdesk, self._shown(event, place, piece), attempt.started_at)
+            for said in (piece, *(revision.earlier if number == 0 else ())):
+                for place in dict.fromkeys((Target.from_note(attempt.note) or target, target)):
+                    there = await place.find(desk.helpdesk, self._shown(event, place, said), attempt.started_at)
+                    if there and said != piece:
+                        await self._revisions.found(event, said)
+                    found += there
             return [_key(sent) for sent in found]
 
-        step = ids.step_key(event.idempotency_key, f"message.{number}")
-        return _sent(await self._journal.once(event.tenant_id, step, call, look_back, target.note(), event.trace))
+        async def make() -> str:
+            if revision.withdrawn:
+                raise Withdrawn("deleted in Teams", code="withdrawn", component="to-freshchat")
+            return await call()
+
+        revision, step = event.revision or Revision(), message_step(event.idempotency_key, number)
+        return _sent(await self._journal.once(event.tenant_id, step, make, look_back, target.note(), event.trace))
 
     async def _open(self, event: Event, desk: Desk, text: str, number: int) -> tuple[Link, Sent]:
         """Open the thread's conversation with piece `number`. Only the claim's holder goes on: there is exactly one.
@@ -262,15 +285,9 @@ class ToFreshchat:
 
         return await self._once(event, desk, Target(new.user_id), new.text, number, call)
 
-    def _text(self, event: Event) -> str:
-        """Give the text as the agent reads it: edits and deletes say so. The same at every try of a delivery."""
-        if event.kind == "delete":
-            return self._say("deleted", None)
-        return self._say("edited", None, text=event.text) if event.kind == "edit" else event.text
-
-    async def _is_somebody_elses(self, event: Event, link: Link) -> bool:
+    async def _is_named(self, event: Event, link: Link) -> bool:
         """Tell whether the speaker must be named, because the conversation is not known to be the speaker's own."""
-        if event.place is None or event.place.scope == "personal":
+        if event.place is None or event.place.scope == "personal" or event.kind == "reaction":
             return False
         return await self._people.known(event) != link.freshchat_user_id
 
@@ -284,7 +301,8 @@ class ToFreshchat:
 def _starts_nothing(event: Event, desk: Desk, link: Link | None) -> str | None:
     """Say why an event for which no conversation is open opens none, if it does not."""
     if link is not None:
-        return "delete_after_resolve" if link.status == "resolved" and event.kind == "delete" else None
+        over = link.status == "resolved" and event.kind in ("delete", "reaction")
+        return f"{event.kind}_after_resolve" if over else None
     if event.kind != "create":
         return f"{event.kind}_of_unlinked_thread"
     personal = event.place is not None and event.place.scope == "personal"

@@ -19,6 +19,7 @@ from bridge.journal import Cause, Journal
 from bridge.links import refresh
 from bridge.mentions import Mentions, from_note, to_note
 from bridge.notices import NOTICE, Addressee, Notice, awaited
+from bridge.panel_posts import CARD, PanelPosts
 from bridge.ports import Attempt, Delivery, Directory, Envelope, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
 from bridge.telemetry import Telemetry
 from bridge.text import TEAMS, read_stored, split
@@ -76,8 +77,13 @@ class ToTeams:
         clock: Callable[[], float],
         telemetry: Telemetry,
         compose: Compose | None = None,
+        panels: PanelPosts | None = None,
     ) -> None:
-        """`compose` writes an answer's text as replies, each of a size that Teams takes; without it text is plain."""
+        """`compose` writes an answer's text as replies, each of a size that Teams takes; without it text is plain.
+
+        `panels` shows what can be pressed as cards; without it that is text.
+        """
+        self._panels = panels
         self._compose = compose or _plain
         self._mentions = Mentions(directory, clock)
         self._translate, self._helpdesks, self._inboxes = translate, helpdesks, inboxes
@@ -90,6 +96,8 @@ class ToTeams:
         """Deliver one webhook, or a notice for whoever asked; raises BridgeError."""
         if delivery.envelope.kind == NOTICE:
             return await self._notify(delivery.envelope)
+        if delivery.envelope.kind == CARD and self._panels:
+            return await self._panels.show(delivery.envelope)
         event = await self._event(delivery)
         if isinstance(event, Ignored):
             return event
@@ -106,6 +114,8 @@ class ToTeams:
 
         An agent answers in the language of the question, and so reads it.
         """
+        if delivery.envelope.kind == CARD:
+            return None
         event = await self._event(delivery)
         if isinstance(event, Ignored) or not awaited(event):
             return None
@@ -159,14 +169,64 @@ class ToTeams:
     async def _answer(self, event: Event, link: Link) -> Outcome:
         if not event.text.strip():
             return Ignored("empty")
-        first, *others = self._compose(event.text)
-        replies = [replace(first, author=await self._author(event, link), late=self._late(event, link)), *others]
-        place, cause = await self._groups.fill_in(link.tenant_id, link.place), Cause.of(event)
-        for number, reply in enumerate(replies):
-            filled = await self._mentions.fill_in(link.tenant_id, place, reply)
-            sent = await self._post(cause, place, filled, number)
+        event = self._explained(event, link)
+        head = {"author": await self._author(event, link), "late": self._late(event, link)}
+        place = await self._groups.fill_in(link.tenant_id, link.place)
+        card = await self._card(event, link, place, head)
+        if card is None:
+            sent = await self._tell(event, place, event.text, head)
+        else:
+            sent = await self._show(event, place, card, head)
         message = ids.parse_sent_key(sent)[1]
         return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
+
+    def _explained(self, event: Event, link: Link) -> Event:
+        """Say what a placeholder means. No link: employees cannot open Freshchat."""
+        if event.whole:
+            return event
+        line, panel = self._say("unshown", link.locale), event.panel
+        told = panel and replace(panel, words=f"{panel.words}\n{line}".strip())
+        return replace(event, text=f"{event.text}\n{line}", panel=told)
+
+    async def _tell(
+        self,
+        event: Event,
+        place: Place,
+        text: str,
+        head: Mapping[str, Any],
+        via: tuple[Via, ...] = (),
+        steps: str = "",
+    ) -> str:
+        """Say a text, in as many replies as it takes; `steps` tells them apart from others of the event."""
+        first, *others = self._compose(text)
+        for number, reply in enumerate([replace(first, **head), *others]):
+            filled = await self._mentions.fill_in(event.tenant_id, place, reply)
+            sent = await self._post(Cause.of(event), place, filled, f"{steps}{number}", via)
+        return sent
+
+    async def _card(self, event: Event, link: Link, place: Place, head: Mapping[str, Any]) -> Reply | None:
+        """Give the reply with the card of an answer that offers something; None if it is all said as text.
+
+        Only the bot's cards call back, so what asks for a choice never goes through Graph; links alone go as ever.
+        """
+        if event.panel is None or self._panels is None:
+            return None
+        if not event.panel.choices and (await self.transports.choose(place))[0] != "bot":
+            return None
+        return await self._panels.reply(event, link, {} if event.panel.words else head)
+
+    async def _show(self, event: Event, place: Place, card: Reply, head: Mapping[str, Any]) -> str:
+        """Say the words and show the card below; where the bot may not, all of it is said as text."""
+        assert event.panel is not None
+        text = event.text
+        try:
+            if event.panel.words:
+                await self._tell(event, place, event.panel.words, head, ("bot",), "words.")
+                text, head = event.panel.lines, {}
+            return await self._post(Cause.of(event), place, card, 0, ("bot",))
+        except Rejected as error:
+            self._telemetry.warning("card_refused", code=error.code, tenant=event.tenant_id)
+            return await self._tell(event, place, text, head, steps="text.")
 
     async def _author(self, event: Event, link: Link) -> str:
         helpdesk = self._helpdesks[event.tenant_id]
@@ -192,9 +252,11 @@ class ToTeams:
         sent = await self._post(Cause(tenant, key, envelope.trace), place, reply, 0)
         return Done({"message": ids.parse_sent_key(sent)[1]})
 
-    async def _post(self, cause: Cause, place: Place, reply: Reply, number: int) -> str:
+    async def _post(
+        self, cause: Cause, place: Place, reply: Reply, number: int | str, via: tuple[Via, ...] = ()
+    ) -> str:
         """Post one piece; in `auto`, Graph's refusal of our sign-in falls back to the bot, with an alert."""
-        first, *others = await self.transports.choose(place)
+        first, *others = via or await self.transports.choose(place)
         try:
             return await self._post_via(first, cause, place, reply, number)
         except Forbidden as error:
@@ -203,7 +265,7 @@ class ToTeams:
             self._telemetry.error("graph_refused", code=error.code, tenant=cause.tenant)
             return await self._post_via(others[0], cause, place, reply, number)
 
-    async def _post_via(self, via: Via, cause: Cause, place: Place, reply: Reply, number: int) -> str:
+    async def _post_via(self, via: Via, cause: Cause, place: Place, reply: Reply, number: int | str) -> str:
         container = ids.split_conversation(place.conversation_id)[0]
         noted = reply
 
@@ -232,7 +294,7 @@ class ToTeams:
         return None if found is None else [ids.sent_key(container, message) for message in found]
 
 
-def reply_step(idempotency_key: str, number: int) -> str:
+def reply_step(idempotency_key: str, number: int | str) -> str:
     """Name the journal row of one piece of an answer."""
     return ids.step_key(idempotency_key, f"reply.{number}")
 

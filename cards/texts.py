@@ -22,12 +22,22 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "This button is no longer available.",
         "ko": "이 버튼은 더 이상 사용할 수 없습니다.",
     },
-    "edited": {"en": "(edited) {text}", "ko": "(수정됨) {text}"},
+    "card_element": {"en": "[card element: {name}]", "ko": "[카드 요소: {name}]"},
+    "card_send": {"en": "Send", "ko": "보내기"},
+    "card_pick": {"en": "Please choose", "ko": "선택해 주세요"},
+    "chosen": {"en": "Chosen: {label}", "ko": "선택함: {label}"},
+    "edited": {
+        "en": "(edited: edit {number} of {original}) {text}",
+        "ko": "(수정됨: {original}의 {number}번째 수정) {text}",
+    },
     "deleted": {
-        "en": "(A message was deleted in Teams.)",
-        "ko": "(Teams에서 메시지가 삭제되었습니다.)",
+        "en": "(A message was deleted in Teams: {original}.)",
+        "ko": "(Teams에서 메시지가 삭제되었습니다: {original}.)",
     },
     "late": {"en": "Written at {time}, delivered late", "ko": "{time}에 작성된 답변이 늦게 전달되었습니다"},
+    "original_dated": {"en": "the message of {time}", "ko": "{time} 메시지"},
+    "original_quoted": {"en": "“{text}”", "ko": "“{text}”"},
+    "original_unknown": {"en": "an earlier message", "ko": "이전 메시지"},
     "question_failed": {
         "en": "Your message has not reached the support team (reference {reference}). Please send it again later, or "
         "tell your support desk the reference.",
@@ -40,12 +50,18 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "ko": "메시지가 아직 지원팀에 전달되지 않았습니다(참조 번호 {reference}). 계속 시도하고 있으므로 다시 보내지 "
         "않아도 됩니다. 답변이 없으면 지원 데스크에 참조 번호를 알려 주세요.",
     },
+    "reacted": {"en": "({name} reacted {emoji})", "ko": "({name} 님의 반응: {emoji})"},
     "reason_internal": {"en": "an error in the bridge", "ko": "브리지 내부 오류"},
     "reason_not_linked": {"en": "its Teams thread is not known", "ko": "연결된 Teams 대화를 알 수 없음"},
     "reason_refused": {"en": "Teams refused it", "ko": "Teams에서 거부함"},
     "reason_unavailable": {"en": "Teams cannot be reached", "ko": "Teams에 연결할 수 없음"},
+    "restored": {"en": "(restored: {original}) {text}", "ko": "(복원됨: {original}) {text}"},
     "speaker": {"en": "{name}: {text}", "ko": "{name}: {text}"},
     "someone": {"en": "A Teams user", "ko": "Teams 사용자"},
+    "unshown": {
+        "en": "(Part of this answer cannot be shown in Teams. Please ask for it in words.)",
+        "ko": "(이 답변의 일부는 Teams에 표시할 수 없습니다. 말로 설명해 달라고 요청해 주세요.)",
+    },
 }
 
 

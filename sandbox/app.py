@@ -11,6 +11,7 @@ from sandbox import page_files
 from sandbox.control.config import describe
 from sandbox.control.freshchat import FreshchatControl
 from sandbox.control.lab import Keys, LabControl
+from sandbox.control.presses import PressControl
 from sandbox.control.teams import TeamsControl
 from sandbox.entra import Entra
 from sandbox.faults import FaultBook
@@ -188,6 +189,7 @@ class Sandbox:
             self.shared_files,
             lambda: self.service_url,
         )
+        self.presses = PressControl(self.world, self.ids, self.teams, self.client, lambda: self.service_url)
         self.freshchat_control = FreshchatControl(self.world, self.freshchat, self.desk, self.webhooks)
 
     def _build_app(self) -> web.Application:
@@ -201,7 +203,7 @@ class Sandbox:
             middlewares=[_guard_control(self.options.open_control), gated], client_max_size=BODY_LIMIT
         )
         parts = (self.key_metadata, self.entra, self.connector, self.graph, self.graph_users, self.shared_files)
-        controls = (self.teams_control, self.freshchat_control, self.lab)
+        controls = (self.teams_control, self.presses, self.freshchat_control, self.lab)
         app.add_routes([route for part in (*parts, *controls) for route in part.routes()])
         app.add_routes(self.freshchat_routes)
         app.add_routes([web.get("/files/{file}/{name}", self.files.serve)])

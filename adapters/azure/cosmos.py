@@ -240,6 +240,11 @@ class CosmosThreadMap:
         """Tell whether the journal has a row under this key: a call that was made or is about to be."""
         return await self._journal.read(item_id("key", tenant, key)) is not None
 
+    async def recall(self, tenant: str, key: str) -> Attempt | None:
+        """Read the row under this key as a second `start` gives it; None if there is none."""
+        item = await self._journal.read(item_id("key", tenant, key))
+        return None if item is None else read_attempt(item, "")
+
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
         item = await self._journal.read(item_id("sent", tenant, sent_id))

@@ -186,6 +186,11 @@ class FreshchatHelpdesk:
             return None
         return created or since, Sent(id=said[0]["id"], conversation_id=conversation_id)
 
+    async def text_of(self, conversation_id: str, message_id: str, since: float) -> str | None:
+        """Read a message that was written since then; None if it is not there."""
+        messages = await self._messages_since(conversation_id, since)
+        return next((shapes.text_of(message) for message in messages if message["id"] == message_id), None)
+
     async def read_back(self, conversation_id: str, since: float) -> ReadBack:
         """Read what was said in a conversation since then, by whomever, and whether it is resolved."""
         messages = await self._messages_since(conversation_id, since)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 MAX_DEPTH = 8
@@ -20,18 +21,26 @@ class NotUnderstood(Exception):
     """A field that we know does not have its documented form; the text names the field only."""
 
 
+class Unknown(str):
+    """A line that stands for what cannot be shown."""
+
+
 def text_of(message: dict[str, Any]) -> str:
     """Write out all parts, one line or more each."""
+    return "\n".join(islice(_lines(parts_of(message), 0), MAX_PARTS)).strip()
+
+
+def shows_all(message: dict[str, Any]) -> bool:
+    """Tell whether the text says everything. Raises NotUnderstood."""
+    return not any(isinstance(line, Unknown) for line in islice(_lines(parts_of(message), 0), MAX_PARTS))
+
+
+def parts_of(message: dict[str, Any]) -> list[Any]:
+    """Give the parts of a message, those to answer with last. Raises NotUnderstood."""
     parts = message.get("message_parts")
     if parts is None:
-        parts = [_from_old(part) for part in _list(message.get("msg_parts"), "message_parts")]
-    found = [*_list(parts, "message_parts"), *_list(message.get("reply_parts") or [], "reply_parts")]
-    lines = []
-    for line in _lines(found, 0):
-        lines.append(line)
-        if len(lines) == MAX_PARTS:
-            break
-    return "\n".join(lines).strip()
+        parts = [_from_old(part) for part in list_of(message.get("msg_parts"), "message_parts")]
+    return [*list_of(parts, "message_parts"), *list_of(message.get("reply_parts") or [], "reply_parts")]
 
 
 def _from_old(part: Any) -> dict[str, Any]:
@@ -46,33 +55,45 @@ def _from_old(part: Any) -> dict[str, Any]:
 
 def _lines(parts: list[Any], depth: int) -> Iterator[str]:
     if depth > MAX_DEPTH:
-        yield "[unsupported content: nesting]"
+        yield Unknown("[unsupported content: nesting]")
         return
     for part in parts:
-        if not isinstance(part, dict):
-            raise NotUnderstood("a part is not an object")
-        known = [kind for kind in part if kind in _KINDS] or list(part)[:1]
-        for kind in known:
-            yield from (line for line in _part(kind, part[kind], depth) if line)
+        for kind, value in known(part):
+            yield from lines_of(kind, value, depth)
+
+
+def known(part: Any) -> list[tuple[str, Any]]:
+    """Give the kinds of a part that we know, with their values, else its first one. Raises NotUnderstood."""
+    if not isinstance(part, dict):
+        raise NotUnderstood("a part is not an object")
+    kinds = [kind for kind in part if kind in _KINDS] or list(part)[:1]
+    return [(kind, part[kind]) for kind in kinds]
+
+
+def lines_of(kind: str, value: Any, depth: int) -> Iterator[str]:
+    """Write out one part."""
+    return (line for line in _part(kind, value, depth) if line)
 
 
 def _part(kind: str, value: Any, depth: int) -> Iterator[str]:
     write = _KINDS.get(kind)
     if write is None:
-        yield f"[unsupported content: {_short(kind)}]"
+        yield Unknown(f"[unsupported content: {_short(kind)}]")
     elif isinstance(value, dict):
         yield from write(value, depth)
     else:
         raise NotUnderstood(f"part {kind} is not an object")
 
 
-def _list(value: Any, name: str) -> list[Any]:
+def list_of(value: Any, name: str) -> list[Any]:
+    """Give a list as it is. Raises NotUnderstood."""
     if not isinstance(value, list):
         raise NotUnderstood(f"{name} is not a list")
     return value
 
 
-def _str(part: dict[str, Any], name: str) -> str:
+def str_of(part: dict[str, Any], name: str) -> str:
+    """Read a text field; empty if it is not there. Raises NotUnderstood."""
     value = part.get(name)
     if value is not None and not isinstance(value, str):
         raise NotUnderstood(f"{name} of a part is not text")
@@ -89,17 +110,17 @@ _Write = Callable[[dict[str, Any], int], Iterator[str]]
 
 
 def _text(part: dict[str, Any], _depth: int) -> Iterator[str]:
-    yield _str(part, "content")
+    yield str_of(part, "content")
 
 
 def _mail(part: dict[str, Any], _depth: int) -> Iterator[str]:
-    yield _short(_str(part, "subject"))
-    yield html.unescape(re.sub(r"<[^>]*>", " ", _str(part, "content"))).strip()
+    yield _short(str_of(part, "subject"))
+    yield html.unescape(re.sub(r"<[^>]*>", " ", str_of(part, "content"))).strip()
 
 
 def _named(word: str) -> _Write:
     def write(part: dict[str, Any], _depth: int) -> Iterator[str]:
-        name = _short(_str(part, "name"))
+        name = _short(str_of(part, "name"))
         yield f"[{word}: {name}]" if name else f"[{word}]"
 
     return write
@@ -113,20 +134,26 @@ def _plain(word: str) -> _Write:
 
 
 def _button(part: dict[str, Any], _depth: int) -> Iterator[str]:
-    label = _short(_str(part, "label")) or _short(_str(part, "custom_reply_text"))
-    url = _str(part, "url")
+    label = _short(str_of(part, "label")) or _short(str_of(part, "custom_reply_text"))
+    url = str_of(part, "url")
     yield f"[{label or 'button'}]" + (f" {url}" if url else "")
 
 
 def _collection(part: dict[str, Any], depth: int) -> Iterator[str]:
-    yield from _lines(_list(part.get("sub_parts") or [], "sub_parts"), depth + 1)
+    yield from _lines(list_of(part.get("sub_parts") or [], "sub_parts"), depth + 1)
 
 
 def _template(part: dict[str, Any], depth: int) -> Iterator[str]:
-    for section in _list(part.get("sections") or [], "sections"):
+    for section in sections_of(part):
+        yield from _lines(section, depth + 1)
+
+
+def sections_of(template: dict[str, Any]) -> Iterator[list[Any]]:
+    """Give the parts of each section of a template. Raises NotUnderstood."""
+    for section in list_of(template.get("sections") or [], "sections"):
         if not isinstance(section, dict):
             raise NotUnderstood("a section is not an object")
-        yield from _lines(_list(section.get("parts") or [], "parts"), depth + 1)
+        yield list_of(section.get("parts") or [], "parts")
 
 
 _KINDS: dict[str, _Write] = {

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from adapters.freshchat.parts import NotUnderstood, text_of
+from adapters.freshchat.panels import panel_of
+from adapters.freshchat.parts import NotUnderstood, shows_all, text_of
 from bridge import ids
 from bridge.errors import Rejected
 from bridge.events import Event, Ignored, Sender, Status, validate
@@ -152,6 +153,8 @@ def _message(body: dict[str, Any], tenant: str, head: _Head) -> Event | Ignored:
         message_id=_id(head.record, "id"),
         conversation_id=head.conversation,
         inbox_id=head.inbox,
+        panel=panel_of(head.record),
+        whole=shows_all(head.record),
     )
 
 

@@ -126,10 +126,7 @@ class SqliteThreadMap:
 
         def work(conn: sqlite3.Connection) -> Attempt:
             first = conn.execute(_START, row).rowcount == 1
-            started_at, tried_at, text, sent_id = conn.execute(_STARTED, (found,)).fetchone()
-            return Attempt(
-                first=first, started_at=started_at, tried_at=tried_at, note=json.loads(text), sent_id=sent_id
-            )
+            return _attempt(conn.execute(_STARTED, (found,)).fetchone(), first=first)
 
         return await self._db.write(work)
 
@@ -168,6 +165,11 @@ class SqliteThreadMap:
         """Tell whether the journal has a row under this key: a call that was made or is about to be."""
         return await self._db.read(lambda conn: conn.execute(_STARTED, (digest(tenant, key),)).fetchone()) is not None
 
+    async def recall(self, tenant: str, key: str) -> Attempt | None:
+        """Read the row under this key as a second `start` gives it; None if there is none."""
+        row = await self._db.read(lambda conn: conn.execute(_STARTED, (digest(tenant, key),)).fetchone())
+        return None if row is None else _attempt(row, first=False)
+
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""
         row = await self._db.read(lambda conn: conn.execute(_ORIGIN, (digest(tenant, sent_id),)).fetchone())
@@ -200,6 +202,11 @@ class SqliteThreadMap:
 
     async def close(self) -> None:
         """Let go of the store; the database stays open for its other users."""
+
+
+def _attempt(row: tuple[Any, ...], *, first: bool) -> Attempt:
+    started_at, tried_at, text, sent_id = row
+    return Attempt(first=first, started_at=started_at, tried_at=tried_at, note=json.loads(text), sent_id=sent_id)
 
 
 def _version(etag: str) -> int:

@@ -82,17 +82,21 @@ class GraphReader:
         places, reading = limits.graph(thread, method), method == "GET"
         return await limits.within(self._buckets, thread[-1], places, send, self._clock, more=reading)
 
-    async def find(self, place: Place, markup: str, sender: str, since: float) -> Sequence[str] | None:
+    async def find(
+        self, place: Place, markup: str, sender: str, since: float, card: str | None = None
+    ) -> Sequence[str] | None:
         """Give ids of the sender's messages in the thread that say this since then, oldest first.
 
-        `sender` is the Entra object id of a user, or the app id of a bot. None if the token may not read there:
-        reading needs a consent of its own.
+        `sender` is the Entra object id of a user, or the app id of a bot; `card` is an id that occurs in the card that
+        was posted instead. None if the token may not read there: reading needs a consent of its own.
         """
         wanted, start = said(markup), since - OVERLAP
         found: dict[str, float] = {}
         try:
             async for message in self._messages(thread_of(place), start):
-                if _created(message) >= start and _is_from(message, sender) and said(_content(message)) == wanted:
+                if _created(message) < start or not _is_from(message, sender):
+                    continue
+                if _has_card(message, card) if card else said(_content(message)) == wanted:
                     found[str(message.get("id"))] = _created(message)
         except Forbidden as refused:
             if refused.code == "graph_forbidden":
@@ -193,6 +197,12 @@ def _shown(tag: re.Match[str]) -> str:
 
 def _content(message: dict[str, Any]) -> str:
     return _text(message, "body", "content")
+
+
+def _has_card(message: dict[str, Any], card: str) -> bool:
+    """Tell whether a card with this id is attached; Graph gives cards as JSON texts."""
+    attachments = message.get("attachments")
+    return any(card in _text(one, "content") for one in (attachments if isinstance(attachments, list) else []))
 
 
 def _is_from(message: dict[str, Any], sender: str) -> bool:

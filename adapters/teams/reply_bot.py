@@ -27,9 +27,10 @@ from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailab
 from bridge.events import Place
 from bridge.ids import join_conversation
 from bridge.mentions import named
-from bridge.ports import Member, Reply
+from bridge.ports import Card, Member, Reply
 
 COMPONENT = "connector"
+CARD = "application/vnd.microsoft.card.adaptive"
 TIMEOUT = 20.0
 LOOK_SECONDS = 300.0
 """How long an answer that may have been posted already waits for Graph to tell."""
@@ -126,7 +127,7 @@ def _word(answer: Answer) -> str:
 
 
 class BotReplies:
-    """Implements `bridge.ports.TeamsReplies`."""
+    """Implements `bridge.ports.TeamsReplies` and `bridge.ports.TeamsCards`."""
 
     def __init__(
         self,
@@ -148,13 +149,27 @@ class BotReplies:
         A 2xx without an id is a success all the same (seen where Teams splits a message): the id is then empty, and
         posting again would show the answer twice.
         """
-        text = _AT.sub("<at>", self._render(reply))
-        activity = {"type": "message", "textFormat": "xml", "text": text} | _entities(named(reply)[1])
-        conversation, url = _conversation(place), place.service_url
-        path, within = f"conversations/{quote(conversation, safe='')}/activities", limits.sending(url, conversation)
-        answer = await self._connector.call("POST", url, path, activity, owner=conversation, within=within)
+        answer = await self._send("POST", place, "", self._activity(reply))
         message_id = answer.object().get("id")
         return message_id if isinstance(message_id, str) else ""
+
+    async def update(self, place: Place, message_id: str, card: Card) -> None:
+        """Show another card in a message of ours."""
+        activity = {"id": message_id} | self._activity(Reply(text="", card=card))
+        await self._send("PUT", place, f"/{quote(message_id, safe='')}", activity)
+
+    async def _send(self, method: str, place: Place, path: str, activity: Mapping[str, Any]) -> Answer:
+        conversation, url = _conversation(place), place.service_url
+        within = limits.sending(url, conversation)
+        path = f"conversations/{quote(conversation, safe='')}/activities{path}"
+        return await self._connector.call(method, url, path, activity, owner=conversation, within=within)
+
+    def _activity(self, reply: Reply) -> dict[str, Any]:
+        """Build the activity. A card stands alone: Teams makes two messages of text and card, and gives no id."""
+        if reply.card is not None:
+            return {"type": "message", "attachments": [{"contentType": CARD, "content": reply.card.content}]}
+        text = _AT.sub("<at>", self._render(reply))
+        return {"type": "message", "textFormat": "xml", "text": text} | _entities(named(reply)[1])
 
     async def find(self, place: Place, reply: Reply, since: float) -> Sequence[str] | None:
         """Read back through Graph, since the connector cannot: ids of the bot's messages that say this since then.
@@ -165,7 +180,8 @@ class BotReplies:
         if self._reader is None or place.scope == "personal":
             return None
         try:
-            return await self._reader.find(place, self._render(reply), self._app_id, since)
+            card = reply.card.id if reply.card else None
+            return await self._reader.find(place, self._render(reply), self._app_id, since, card)
         except (Rejected, Forbidden):
             return None
         except Unavailable as error:

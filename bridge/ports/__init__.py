@@ -20,7 +20,7 @@ from bridge.ports.queue import (
     Session,
     Waiting,
 )
-from bridge.ports.replies import Member, Reply, TeamsReplies
+from bridge.ports.replies import Card, Member, Reply, TeamsCards, TeamsReplies
 from bridge.ports.secrets import SecretSource
 from bridge.ports.sentiment import Mood, Sentiment
 from bridge.ports.threads import Attempt, FactKind, Link, Step, Thread, ThreadMap
@@ -29,6 +29,7 @@ __all__ = [
     "DIRECTIONS",
     "RECENT",
     "Attempt",
+    "Card",
     "ConversationClosed",
     "DeadLetter",
     "Delivery",
@@ -56,6 +57,7 @@ __all__ = [
     "Sentiment",
     "Session",
     "Step",
+    "TeamsCards",
     "TeamsReplies",
     "Thread",
     "ThreadMap",

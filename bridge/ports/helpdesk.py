@@ -93,6 +93,9 @@ class Helpdesk(Protocol):
     async def find_conversation(self, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: conversations of the user opened since then whose first message has this text."""
 
+    async def text_of(self, conversation_id: str, message_id: str, since: float) -> str | None:
+        """Read a message that was written since then; None if it is not there."""
+
     async def read_back(self, conversation_id: str, since: float) -> ReadBack:
         """Read what was said in a conversation since then, by whomever, and whether it is resolved.
 

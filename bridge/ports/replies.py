@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.events import Place
 
@@ -22,6 +22,14 @@ class Member:
     aad_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An Adaptive Card (1.5). `id` occurs in it and in no other one."""
+
+    id: str
+    content: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What an agent says, for one Teams thread.
@@ -36,6 +44,7 @@ class Reply:
     mentions: tuple[Member, ...] = ()
     author: str | None = None
     late: str | None = None
+    card: Card | None = None
 
 
 class TeamsReplies(Protocol):
@@ -56,3 +65,10 @@ class TeamsReplies(Protocol):
 
     async def ping(self) -> None:
         """Raise if it cannot be used now."""
+
+
+class TeamsCards(Protocol):
+    """Cards whose buttons come back to us: only the bot posts and changes them. Raises as `TeamsReplies` does."""
+
+    async def update(self, place: Place, message_id: str, card: Card) -> None:
+        """Show another card in a message of ours. Safe to repeat."""

@@ -71,8 +71,9 @@ class Step:
     note: Mapping[str, str] = field(default_factory=dict)
 
 
-FactKind = Literal["person", "team", "key", "mark"]
-"""A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came."""
+FactKind = Literal["person", "team", "key", "mark", "card", "edit", "message"]
+"""A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came; what a
+card offers, and to which thread; the newest version of a message; what was told of a message's versions."""
 
 
 class ThreadMap(Protocol):
@@ -141,6 +142,9 @@ class ThreadMap(Protocol):
 
     async def attempted(self, tenant: str, key: str) -> bool:
         """Tell whether the journal has a row under this key: a call that was made or is about to be."""
+
+    async def recall(self, tenant: str, key: str) -> Attempt | None:
+        """Read the row under this key as a second `start` gives it; None if there is none."""
 
     async def origin(self, tenant: str, sent_id: str) -> str | None:
         """Tell which journal key made the message `sent_id` on the other platform, or None: not ours."""

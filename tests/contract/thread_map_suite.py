@@ -282,6 +282,18 @@ class ThreadMapSuite:
         await threads.done("t", "key#2", "sent-1")
         assert await other.attempted("t", "key#2")
 
+    async def test_a_row_is_read_as_a_second_start_gives_it(self, rig: ThreadRig) -> None:
+        """And reading writes none."""
+        threads, other = await rig.open(), await rig.open()
+        assert await other.recall("t", "key#1") is None
+        assert (await threads.start("t", "key#1", 1.5, {"user": "u"})).first
+        row = await other.recall("t", "key#1")
+        assert row == await threads.start("t", "key#1", 2.0)
+        await threads.done("t", "key#1", "sent-1")
+        found = await other.recall("t", "key#1")
+        assert found is not None and found.sent_id == "sent-1"
+        assert await other.recall("u", "key#1") is None
+
     async def test_a_call_is_made_again_by_one_only(self, rig: ThreadRig) -> None:
         """And the row tells when; where the look back begins stays as it was."""
         threads, other = await rig.open(), await rig.open()

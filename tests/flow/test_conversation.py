@@ -214,4 +214,7 @@ async def test_edit_and_delete_reach_the_agent(stack: Stack) -> None:
         assert (await stack.post("teams/activity", activity=activity))["status"] == 200
     await stack.settled()
     conversation = await conversation_with(stack, question)
-    assert texts(conversation, "user")[1:] == [f"(edited) {edited}", "(A message was deleted in Teams.)"]
+    assert texts(conversation, "user")[1:] == [
+        f"(edited: edit 1 of “{question}”) {edited}",
+        f"(A message was deleted in Teams: “{question}”.)",
+    ]

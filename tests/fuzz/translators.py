@@ -64,7 +64,8 @@ def read_activity(raw: dict[str, Any]) -> Event | Ignored | None:
         assert ids.dedupe_id(keys.tenant, keys.idempotency).encode()
         assert read_keys(raw) == keys
         parsed = ids.parse_teams_key(keys.idempotency)
-        assert (parsed.message, parsed.action) == (raw["id"], keys.kind)
+        named = raw["replyToId" if raw["type"] == "messageReaction" else "id"]  # a reaction is about a message
+        assert (parsed.message, parsed.action) == (named, keys.kind)
         ids.parse_thread_key(keys.session)
         assert len(keys.idempotency + keys.session) < LONGEST_KEYS
     except BadActivity as error:
@@ -185,7 +186,7 @@ def card(sample: Sample) -> None:
     rendered = agent_reply.render(reply)
     assert "<" not in _ALLOWED.sub("", rendered)
     for locale in (given[:20], "ko-KR", None):
-        assert given in texts.say("edited", locale, text=given)
+        assert given in texts.say("edited", locale, number="1", original="x", text=given)
     assert said(rendered) == said(f"{html.escape(given[:80])} {html.escape(given)}")
 
 

@@ -77,14 +77,40 @@ def test_a_personal_thread_is_the_persons(activity):
     assert read_keys(activity("personal", **{"from": sender})).session == f"{TENANT}/personal/29:1Hk4-pairwise-of-mina"
 
 
-@pytest.mark.parametrize("name", ["reaction", "install", "team_added", "channel_renamed", "invoke_card_action"])
+@pytest.mark.parametrize("name", ["install", "team_added", "channel_renamed", "invoke_card_action"])
 def test_what_is_no_message_has_no_keys(name, activity):
     """The door does not store it."""
     with pytest.raises(BadActivity):
         read_keys(activity(name))
 
 
+REACTIONS = [
+    (["like"], "👍"),
+    (["heart", "1f44f_clappinghands"], "❤️ 👏"),
+    (["1f468-200d-1f4bb_mantechnologist"], "👨\u200d💻"),
+    (["custom_word", "<b>", "d800_x", "0041_a"], "custom_word d800_x 0041_a"),
+]
+
+
+@pytest.mark.parametrize(("kinds", "shown"), REACTIONS)
+def test_reactions_are_shown_as_emoji(kinds, shown, activity):
+    """What has none, by its name; markup by nothing."""
+    event = to_event(activity("reaction", reactionsAdded=[{"type": kind} for kind in kinds]), APP)
+    assert (event.kind, event.text, event.message_id) == ("reaction", shown, "1767312000999")
+    assert event.idempotency_key.endswith("1767312000999:reaction.f%3A7c21d0ab")
+
+
+def test_a_version_has_a_time(activity):
+    """To the millisecond; a deletion mostly has none, and one that is taken back says so."""
+    assert to_event(activity("edit"), APP).changed_at == "2026-01-02T00:05:00.000Z"
+    assert to_event(activity("delete"), APP).changed_at == ""
+    restored = activity("edit")["channelData"] | {"eventType": "undeleteMessage"}
+    assert to_event(activity("edit", channelData=restored), APP).restored
+    assert not to_event(activity("edit"), APP).restored
+
+
 IGNORED = [
+    ("reaction", {"reactionsAdded": None, "reactionsRemoved": [{"type": "like"}]}, "reaction_removed"),
     ("card_submit", {}, "card_submit"),
     ("personal", {"text": ""}, "empty"),
     ("personal", {"text": " \u00a0\r\n "}, "empty"),
@@ -237,3 +263,12 @@ def test_text_full_of_broken_tags_is_read(part):
     found, mentions, names_bot = read_text({"text": part * 100_000}, APP)
     assert (mentions, names_bot) == ((), False)
     assert "<at>" not in found
+
+
+def test_a_card_of_another_app_is_read_below_the_text(activity):
+    """It is a message of its own where nothing else was said."""
+    content = {"type": "AdaptiveCard", "body": [{"type": "TextBlock", "text": "Build 7 failed"}]}
+    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+    said = to_event(activity("personal", text="look", attachments=[card]), APP)
+    alone = to_event(activity("personal", text="", attachments=[card]), APP)
+    assert (said.text, alone.text) == ("look\nBuild 7 failed", "Build 7 failed")

@@ -48,6 +48,8 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "FRESHCHAT_WEBHOOK_SCHEME": "hmac",
             "BRIDGE_LOG_LEVEL": "DEBUG",
             "BRIDGE_CHANNEL_MESSAGES": "mention",
+            "BRIDGE_REACTIONS": "on",
+            "BRIDGE_DELETES": "redact",
             "BRIDGE_SENTIMENT": "off",
             "BRIDGE_SENTIMENT_SECONDS": "2",
         }.get(title, "17")

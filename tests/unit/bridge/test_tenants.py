@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from bridge.errors import Forbidden, Misconfigured
 from bridge.events import Place
 from bridge.settings import load
-from bridge.tenants import Tenant, choose_route, load_tenants, newest, rates, resolve
+from bridge.tenants import Tenant, choose_route, load_tenants, newest, rates, redacting, resolve, with_reactions
 
 PLANTED = "pl4nted-s3cret"
 ONE = f"""
@@ -265,3 +265,13 @@ def test_a_tenant_cannot_be_changed(tenants):
     assert isinstance(tenant, Tenant)
     with pytest.raises(Exception, match="frozen"):
         tenant.id = "t9"
+
+
+@pytest.mark.parametrize(("own", "default", "wanted"), [(None, "on", True), ("off", "on", False), ("on", "off", True)])
+def test_a_tenants_own_switch_counts_more(own, default, wanted):
+    """Of reactions, and of what follows a deletion."""
+    account = {"url": "u", "api_key": "k", "inbox": "i", "webhook_keys": "k"}
+    policy = {"on": "redact", "off": "notice"}
+    tenant = Tenant(id="t1", freshchat=account, reactions=own, deletes=policy.get(own))
+    assert with_reactions([tenant], default) == (frozenset({"t1"}) if wanted else frozenset())
+    assert redacting([tenant], policy[default]) == (frozenset({"t1"}) if wanted else frozenset())

@@ -177,7 +177,11 @@ async def test_edits_and_deletes_say_so(deliver, account):
     await deliver(_event(3, OLE, kind="edit", text="new"))
     await deliver(_event(4, kind="delete", text=""))
     said = [text for _, _, text in account.posted]
-    assert said == ["(edited) {name} {0}", "Ole: (edited) new", "(A message was deleted in Teams.)"]
+    assert said == [
+        "(edited: edit 1 of an earlier message) {name} {0}",
+        "Ole: (edited: edit 1 of an earlier message) new",
+        "(A message was deleted in Teams: an earlier message.)",
+    ]
 
 
 async def test_our_own_messages_are_dropped(deliver, account, threads, clock):

@@ -285,3 +285,14 @@ async def test_a_teams_entra_id_is_asked_for_once(deliver, linked, transports, d
         await deliver(_answer(number))
     assert directory.asked == ["19:g@thread.tacv2"]
     assert {place.team_group_id for place, _ in transports["graph"].posted} == {"group-1"}
+
+
+@pytest.mark.parametrize(("locale", "line"), [("en-GB", "(Part of this answer"), ("ko-KR", "(이 답변의 일부는")])
+async def test_a_placeholder_is_explained_in_the_readers_language(locale, line, deliver, linked, transports):
+    """And names no address: employees cannot open Freshchat."""
+    await linked(locale=locale)
+    await deliver(_answer(text="Fill in\n[unsupported content: text_input]", whole=False))
+    ((_, reply),) = transports["graph"].posted
+    placeholder, explained = reply.text.split("\n")[1:]
+    assert placeholder == "[unsupported content: text_input]" and explained.startswith(line)
+    assert "http" not in reply.text

@@ -196,3 +196,7 @@ def test_the_number_of_parts_is_bounded():
     parts = [{"text": {"content": str(n)}} for n in range(5000)]
     event = to_event(at(load("agent_text"), "data.message.message_parts", parts), "t1")
     assert event.text.splitlines()[-1] == "199"
+
+
+def test_it_is_known_whether_a_text_says_everything():
+    assert {name: to_event(load(name), "t1").whole for name in TEXTS} == {name: name != "bot_form" for name in TEXTS}

@@ -15,7 +15,7 @@ from adapters.teams.sign_in import GraphSignIn
 from adapters.teams.tokens import ClientCredentials
 from bridge.errors import Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
-from bridge.ports import Reply
+from bridge.ports import Card, Reply
 from sandbox import Options, Sandbox
 
 # The SDK warns about itself when it is imported.
@@ -181,6 +181,25 @@ async def test_what_the_bot_posted_without_an_answer_is_found(seeing_bot, shared
     assert caught.value.maybe_done
     assert len(await seeing_bot.find(shared_place, HELLO, start)) == 1
     assert await seeing_bot.find(shared_place, Reply(text="else", author="Grace Park"), start) == []
+
+
+def card(card_id, text):
+    block = {"type": "TextBlock", "id": card_id, "text": text}
+    return Card(card_id, {"type": "AdaptiveCard", "version": "1.5", "body": [block]})
+
+
+async def test_a_card_is_found_by_its_id_and_changed(seeing_bot, shared_place, control, sandbox, session):
+    """Not by its text, which it does not have: two cards look the same then."""
+    start = time.time()
+    first = await seeing_bot.post(shared_place, Reply(text="", card=card("id-1", "one")))
+    second = await seeing_bot.post(shared_place, Reply(text="", card=card("id-2", "two")))
+    assert await seeing_bot.find(shared_place, Reply(text="", card=card("id-2", "other")), start) == [second] != [first]
+    assert await seeing_bot.find(shared_place, Reply(text="", card=card("id-3", "two")), start) == []
+    await seeing_bot.update(shared_place, second, card("id-2", "chosen"))
+    async with session.get(f"{sandbox.url}/_sandbox/teams/state") as answer:
+        threads = (await answer.json())["threads"]
+    shown = {m["id"]: m["cards"][0]["body"][0]["text"] for t in threads for m in t["messages"] if m["card"]}
+    assert shown == {first: "one", second: "chosen"}
 
 
 async def test_the_bot_finds_what_it_knows_the_id_of(seeing_bot, shared_place):
