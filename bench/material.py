@@ -7,12 +7,12 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-AT = "2025-03-04T09:15:30.123Z"
 FIRST_ROOT, FIRST_ID = 1_600_000_000_000, 1_610_000_000_000
 """Message ids of Teams are milliseconds; these are years before those that a sandbox gives today."""
 
@@ -46,6 +46,7 @@ class WebhookKey:
 
 def webhook(conversation: str, text: str, agent: str, inbox: str) -> dict[str, Any]:
     """Make the `message_create` of an agent's answer; its message id is new."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # an old one is told to be late
     message = {
         "message_parts": [{"text": {"content": text}}],
         "reply_parts": [],
@@ -60,14 +61,14 @@ def webhook(conversation: str, text: str, agent: str, inbox: str) -> dict[str, A
         "interaction_id": "708541236957412-1741079730123",
         "message_type": "normal",
         "actor_type": "agent",
-        "created_time": AT,
+        "created_time": at,
         "user_id": "b8a3bc0e-6f33-4a52-9c86-0f3b1a1a8d7c",
         "restrictResponse": False,
         "botsPrivateNote": False,
         "message_source": "web",
     }
     actor = {"actor_type": "agent", "actor_id": agent}
-    return {"actor": actor, "action": "message_create", "action_time": AT, "data": {"message": message}}
+    return {"actor": actor, "action": "message_create", "action_time": at, "data": {"message": message}}
 
 
 def webhook_request(key: WebhookKey, body: Mapping[str, Any]) -> bytes:
