@@ -28,6 +28,7 @@ from adapters.http import session as http_session
 from adapters.local.files_objects import LocalObjects
 from adapters.operators import Held, operators_page
 from adapters.probes import Probes
+from adapters.scanners import open_scanner
 from adapters.sentiments import open_sentiment
 from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
@@ -208,6 +209,9 @@ class _Parts:
         ]
         self.upstreams |= {f"freshchat {one.name or one.id}": helpdesks[one.id].ping for one in self._tenants}
         self.upstreams |= {"connector": connector.ping, "graph": self._ping_graph}
+        scanner = open_scanner(settings, self._telemetry)
+        if settings.scans_files:
+            self.upstreams["scanner"] = scanner.ping
         letters = AutoReplay(self._ports.queue, Health(workers, pings), self._telemetry, time.time)
 
         async def context(_app: web.Application) -> AsyncIterator[None]:

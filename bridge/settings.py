@@ -62,6 +62,38 @@ class Settings(BaseSettings):
     sentiment_seconds: float = _setting(
         "BRIDGE_SENTIMENT_SECONDS", 0.3, "longest that a question waits for its mood; then it goes without", gt=0, le=5
     )
+    max_file_bytes: int = _setting(
+        "BRIDGE_MAX_FILE_BYTES",
+        25 * 1024 * 1024,
+        "longest file that is carried, in bytes; Freshchat takes 25 MB (`max_file_bytes` of a tenant replaces it)",
+        ge=1,
+        le=1024 * 1024 * 1024,
+    )
+    refused_files: str = _setting(
+        "BRIDGE_REFUSED_FILES",
+        "program;script;macro;locked",
+        "kinds of files that are kept out, separated by `;`, or `none` (`refused_files` of a tenant replaces it; "
+        "docs/files.md)",
+    )
+    scanner: Literal["off", "local.clamav"] | None = _setting(
+        "BRIDGE_SCANNER",
+        None,
+        "who scans files: `off` only in development; without this and without `CLAMD_ADDRESS` nobody does, and in "
+        "production files are then kept out",
+    )
+    clamd_address: str = _setting(
+        "CLAMD_ADDRESS",
+        "",
+        "where clamd listens: `unix:/run/clamav/clamd.ctl` (the default of `local.clamav`) or `tcp:host:3310`; setting "
+        "it switches scanning on",
+    )
+    clamd_max_bytes: int = _setting(
+        "CLAMD_MAX_BYTES",
+        25 * 1024 * 1024,
+        "`StreamMaxLength` of clamd in bytes: longer files cannot be scanned, so they are kept out",
+        ge=1,
+    )
+    scan_seconds: float = _setting("BRIDGE_SCAN_SECONDS", 60.0, "longest that one scan may take", gt=0, le=600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "BRIDGE_LOG_LEVEL", "INFO", "`DEBUG` also logs each accepted request"
     )
@@ -276,6 +308,11 @@ class Settings(BaseSettings):
         return self.env == "production"
 
     @property
+    def scans_files(self) -> bool:
+        """Whether clamd scans files; setting its address is enough."""
+        return bool(self.clamd_address) or self.scanner == "local.clamav"
+
+    @property
     def link_property(self) -> str | None:
         """The property with the link to the Teams thread, if there is to be one."""
         return None if self.freshchat_link_property == "off" else self.freshchat_link_property
@@ -299,6 +336,8 @@ class Settings(BaseSettings):
     def _only_safe_in_production(self) -> Self:
         if self.production and self.public_url and not self.public_url.startswith("https://"):
             raise ValueError("BRIDGE_PUBLIC_URL must be https in production")
+        if self.production and self.scanner == "off" and not self.scans_files:
+            raise ValueError("BRIDGE_SCANNER=off is refused in production: set CLAMD_ADDRESS")
         return self
 
     def require_bot(self) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from bridge.errors import Forbidden, Misconfigured
 from bridge.events import Place
+from bridge.file_types import Kind
 from bridge.ports import SecretSource
 from bridge.settings import Settings
 
@@ -72,6 +73,9 @@ class Tenant(_Part):
     rate: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="messages per second and direction; BRIDGE_TENANT_RATE if absent"
     )
+
+    max_file_bytes: int | None = Field(None, ge=1, description="longest file; BRIDGE_MAX_FILE_BYTES if absent")
+    refused_files: tuple[Kind, ...] | None = Field(None, description="kinds kept out; BRIDGE_REFUSED_FILES if absent")
 
     @field_validator("id")
     @classmethod

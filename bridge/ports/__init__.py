@@ -21,6 +21,7 @@ from bridge.ports.queue import (
     Waiting,
 )
 from bridge.ports.replies import Card, Member, Reply, TeamsCards, TeamsReplies
+from bridge.ports.scanner import Scanner
 from bridge.ports.secrets import SecretSource
 from bridge.ports.sentiment import Mood, Sentiment
 from bridge.ports.threads import Attempt, FactKind, Link, Step, Thread, ThreadMap
@@ -52,6 +53,7 @@ __all__ = [
     "ReadBack",
     "Reply",
     "Said",
+    "Scanner",
     "SecretSource",
     "Sent",
     "Sentiment",

@@ -12,7 +12,18 @@ from adapters.http import session as http_session
 from bridge.ports import SecretSource
 from bridge.settings import Settings
 from bridge.tenants import Tenant
-from bridgectl.doctor import cosmos, exports, freshchat, local, microsoft, operators, outside, people, service_bus
+from bridgectl.doctor import (
+    cosmos,
+    exports,
+    freshchat,
+    local,
+    microsoft,
+    operators,
+    outside,
+    people,
+    scanner,
+    service_bus,
+)
 from bridgectl.doctor.case import Case, Heard
 from bridgectl.doctor.report import Finding, Report
 
@@ -106,6 +117,7 @@ def _checks(case: Case) -> dict[str, Check]:
         "bot keys": microsoft.look_at_keys,
         "graph": microsoft.look_at_graph,
         "people": people.look_at_profiles,
+        "scanner": scanner.look_at_scanner,
         "operators' page": operators.look_at_page,
         "exporters": exports.look_at_exports,
         "manifest": outside.look_at_manifest,

@@ -198,7 +198,7 @@ async def test_loopback_hosts_in_production(stack: Stack) -> None:
     problems = {finding["subject"] for finding in found if finding["status"] == "problem"}
     assert code == 1
     assert {"BOT_SERVICE_URL_ALLOWLIST", "FRESHCHAT_HOST_ALLOWLIST"} == problems
-    assert [f["subject"] for f in found if f["status"] == "warning"] == ["BRIDGE_PUBLIC_URL"]
+    assert [f["subject"] for f in found if f["status"] == "warning"] == ["BRIDGE_PUBLIC_URL", "CLAMD_ADDRESS"]
 
 
 async def test_allowlist_that_anybody_can_join(stack: Stack) -> None:

@@ -52,6 +52,7 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "BRIDGE_DELETES": "redact",
             "BRIDGE_SENTIMENT": "off",
             "BRIDGE_SENTIMENT_SECONDS": "2",
+            "BRIDGE_SCANNER": "off",
         }.get(title, "17")
         with monkeypatch.context() as inner:
             inner.setenv(title, value)
