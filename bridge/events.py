@@ -46,6 +46,18 @@ class Attachment:
     signed_url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFile:
+    """A file of a message, where its platform keeps it; never logged. `way` says how `url` is read.
+
+    `link`: without a token. `connector`: with the bot's. `graph`: an address of Graph, or all that only Graph shows.
+    """
+
+    way: Literal["link", "connector", "graph"]
+    url: str
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in Teams it happened. `service_url` and `conversation_id` are the connector's, as last received."""
@@ -106,6 +118,7 @@ class Event:
     names_bot: bool = False
     mentions: tuple[Mention, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    files: tuple[SharedFile, ...] = ()
     tags: tuple[str, ...] = ()
     custom_attributes: Mapping[str, str] = field(default_factory=dict)
     panel: Panel | None = None

@@ -1,0 +1,114 @@
+"""Files of a message on their way: fetched, judged, scanned, stored, and only then given to the other platform.
+
+A file that is kept out is no failure: its message goes on, and a line in its place says what happened to it. While a
+file cannot be judged (the scanner or the file's server is away) its message waits, but only for `patience` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bridge.archives import look_inside
+from bridge.errors import BridgeError, Infected, Rejected, Unavailable, Unscannable
+from bridge.events import Attachment, Event, SharedFile
+from bridge.file_policy import FilePolicy
+from bridge.file_types import HEAD, FileType, fitting_name, sniff, with_name
+from bridge.objects import SHOWN, safe_name
+from bridge.ports import ObjectRef, ObjectStore, Scanner
+from bridge.ports.files import FileSource
+from bridge.spool import Spooled, spooled
+
+AT_ONCE = 8
+"""Files that are looked at at the same time; each takes disk space and some memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A file that may pass: what it is, its safe name, where it is stored, and its bytes while it is at hand."""
+
+    name: str
+    found: FileType
+    ref: ObjectRef
+    attachment: Attachment
+    spooled: Spooled
+
+
+class KeptOut(Exception):
+    """A file may not pass; `reason` is a stable word with a text for people, `name` the file's safe name."""
+
+    def __init__(self, reason: str, name: str) -> None:
+        super().__init__(reason)
+        self.reason, self.name = reason, name
+
+
+class Attachments:
+    """Takes one file at a time through all that is between the platforms."""
+
+    def __init__(
+        self,
+        source: FileSource,
+        scanner: Scanner,
+        objects: ObjectStore,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        link_seconds: float,
+        patience: float,
+    ) -> None:
+        """`folder` is for files while they are looked at; `link_seconds` is how long a signed address works."""
+        self._source, self._scanner, self._objects, self._folder = source, scanner, objects, folder
+        self._clock, self._link_seconds, self._patience = clock, link_seconds, patience
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def take(
+        self, event: Event, file: SharedFile, policy: FilePolicy, received_at: float
+    ) -> AsyncIterator[Carried]:
+        """Give the file, stored and judged. Raises KeptOut, or Unavailable as long as its message may wait."""
+        name = safe_name(file.name)
+        async with self._slots, AsyncExitStack() as stack:
+            try:
+                stream = self._source.read(event, file, policy.max_bytes)
+                await stack.enter_async_context(aclosing(stream))  # type: ignore[type-var]
+                copy = await stack.enter_async_context(spooled(self._folder, stream, HEAD))
+                carried = await self._judged(copy, name, policy)
+            except BridgeError as error:
+                raise self._final(error, name, received_at) from None
+            yield carried
+
+    async def _judged(self, copy: Spooled, name: str, policy: FilePolicy) -> Carried:
+        found = await asyncio.to_thread(look_inside, copy.file, sniff(copy.head))
+        found = with_name(found, name)
+        objection = policy.objection(found, copy.size)
+        if objection is not None:
+            raise KeptOut(objection, name)
+        await self._scanner.scan(copy.pieces(), copy.size)
+        name = fitting_name(name, found)
+        shown = found.mime in SHOWN
+        ref = await self._objects.put(name, copy.pieces(), found.mime, "inline" if shown else "attachment")
+        url = await self._objects.signed_url(ref, self._link_seconds)
+        return Carried(name, found, ref, Attachment("image" if shown else "file", name, url), copy)
+
+    def _final(self, error: BridgeError, name: str, received_at: float) -> Exception:
+        """Say what an error means for the file: kept out for good, or (while there is patience) to be tried again."""
+        if isinstance(error, Infected):
+            return KeptOut("infected", name)
+        if isinstance(error, Unscannable):
+            return KeptOut("not_scanned", name)
+        if isinstance(error, Rejected):
+            return KeptOut(_REASONS.get(error.code, "refused"), name)
+        if isinstance(error, Unavailable) and self._clock() - received_at > self._patience:
+            return KeptOut("not_scanned" if error.component == "clamav" else "unavailable", name)
+        return error
+
+
+_REASONS = {"file_too_large": "too_large", "file_gone": "gone", "file_bad_address": "bad_address"}
+
+
+def with_attachments(event: Event, carried: tuple[Attachment, ...]) -> Event:
+    """Give the canonical event with the addresses of its files."""
+    return replace(event, attachments=carried)
