@@ -6,6 +6,8 @@ what they stand for is read from Graph (reference: section 2.1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from selectolax.lexbor import LexborHTMLParser
 
 from bots.raw import Raw, list_at, text_at
@@ -39,7 +41,7 @@ def _addressed(attachment: Raw) -> SharedFile | None:
     return None
 
 
-def _has_stubs(attachment: Raw, attachments: list[Raw]) -> bool:
+def _has_stubs(attachment: Raw, attachments: Sequence[Raw]) -> bool:
     """Look for files and pictures in the HTML copy; a quoted message and a card are stubs there too."""
     markup = text_at(attachment, "content") if text_at(attachment, "contentType") == "text/html" else None
     if not markup or ("<attachment" not in markup and "<img" not in markup):

@@ -169,7 +169,7 @@ class ToTeams:
     async def _answer(self, event: Event, link: Link) -> Outcome:
         if not event.text.strip():
             return Ignored("empty")
-        event = self._explained(event, link)
+        event = await self._explained(event, link)
         head = {"author": await self._author(event, link), "late": self._late(event, link)}
         place = await self._groups.fill_in(link.tenant_id, link.place)
         card = await self._card(event, link, place, head)
@@ -180,11 +180,13 @@ class ToTeams:
         message = ids.parse_sent_key(sent)[1]
         return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
 
-    def _explained(self, event: Event, link: Link) -> Event:
-        """Say what a placeholder means. No link: employees cannot open Freshchat."""
+    async def _explained(self, event: Event, link: Link) -> Event:
+        """Say what a placeholder means, and where agents see all of it."""
         if event.whole:
             return event
         line, panel = self._say("unshown", link.locale), event.panel
+        url = await self._helpdesks[event.tenant_id].address_of(link.conversation_id)
+        line = self._say("unshown_link", link.locale, line=line, url=url) if url else line
         told = panel and replace(panel, words=f"{panel.words}\n{line}".strip())
         return replace(event, text=f"{event.text}\n{line}", panel=told)
 

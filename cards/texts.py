@@ -62,6 +62,10 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "(Part of this answer cannot be shown in Teams. Please ask for it in words.)",
         "ko": "(이 답변의 일부는 Teams에 표시할 수 없습니다. 말로 설명해 달라고 요청해 주세요.)",
     },
+    "unshown_link": {
+        "en": "{line} In Freshchat (agents only): {url}",
+        "ko": "{line} Freshchat에서 보기(상담원 전용): {url}",
+    },
 }
 
 

@@ -237,6 +237,13 @@ class FreshchatHelpdesk:
 
     # --- the rest
 
+    async def address_of(self, conversation_id: str) -> str | None:
+        """Tell where agents read a conversation (https); None if it is not told."""
+        try:
+            return shapes.address_of(await self._rest.get(f"conversations/{quote(conversation_id, safe='')}"))
+        except Rejected:
+            return None
+
     async def agent_name(self, agent_id: str) -> str | None:
         """Tell an agent's display name (cached); None if it cannot be had. Never raises."""
         known = self._names.get(agent_id)

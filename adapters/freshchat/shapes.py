@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -91,6 +92,12 @@ def status_of(conversation: dict[str, Any]) -> Literal["open", "resolved"] | Non
     if not isinstance(status, str) or not status:
         return None
     return "resolved" if status.lower() == "resolved" else "open"
+
+
+def address_of(conversation: Any) -> str | None:
+    """Read where agents see a conversation; a person may press it, so it is https or nothing."""
+    url = conversation.get("url") if isinstance(conversation, dict) else None
+    return url if isinstance(url, str) and re.fullmatch(r"https://[!-~]{1,1000}", url) else None
 
 
 def is_from(message: dict[str, Any], user_id: str) -> bool:

@@ -105,6 +105,9 @@ class Helpdesk(Protocol):
     async def is_from_teams(self, conversation_id: str) -> bool:
         """Tell whether a conversation's user is one that `ensure_user` made; True where that cannot be told."""
 
+    async def address_of(self, conversation_id: str) -> str | None:
+        """Tell where agents read a conversation (https); None if it is not told."""
+
     async def agent_name(self, agent_id: str) -> str | None:
         """Tell an agent's display name (cached); None if it cannot be had. Never raises."""
 

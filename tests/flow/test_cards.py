@@ -113,6 +113,19 @@ async def test_a_drop_down_and_a_carousel_are_pressed(stack: Stack) -> None:
     assert await users_words(stack, conversation, before) == ["option 7", "Call"]
 
 
+async def test_what_cannot_be_shown_names_where_it_can_be_seen(stack: Stack) -> None:
+    """Agents who read along in Teams come to the conversation with one click."""
+    _, conversation = await asked(stack, GROUP)
+    await stack.answer(conversation, "", parts=[{"text_input": {"placeholder": "Your name"}}])
+    link = "https://desk.example/inbox/open/0/conversation/"
+
+    async def explained() -> bool:
+        said = [message["text"] for thread in await stack.threads() for message in thread["messages"]]
+        return any("[unsupported content: text_input]" in text and link in text for text in said)
+
+    await stack.until(explained)
+
+
 async def test_a_forged_press_is_refused(stack: Stack) -> None:
     """Neither a card of another chat, nor another message, nor a button that is not there."""
     _, mine = await asked(stack, {"scope": "personal"})

@@ -60,6 +60,9 @@ class Account:
     async def is_from_teams(self, conversation_id):
         return self.from_teams
 
+    async def address_of(self, conversation_id):
+        return "https://desk.example/inbox/1" if conversation_id == "c1" else None
+
     async def agent_name(self, agent_id):
         return {"agent-1": "Sora"}.get(agent_id)
 
@@ -289,10 +292,10 @@ async def test_a_teams_entra_id_is_asked_for_once(deliver, linked, transports, d
 
 @pytest.mark.parametrize(("locale", "line"), [("en-GB", "(Part of this answer"), ("ko-KR", "(이 답변의 일부는")])
 async def test_a_placeholder_is_explained_in_the_readers_language(locale, line, deliver, linked, transports):
-    """And names no address: employees cannot open Freshchat."""
+    """And says where agents see all of it."""
     await linked(locale=locale)
     await deliver(_answer(text="Fill in\n[unsupported content: text_input]", whole=False))
     ((_, reply),) = transports["graph"].posted
     placeholder, explained = reply.text.split("\n")[1:]
     assert placeholder == "[unsupported content: text_input]" and explained.startswith(line)
-    assert "http" not in reply.text
+    assert explained.endswith("https://desk.example/inbox/1")
