@@ -8,7 +8,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
 import aiohttp
@@ -23,7 +23,7 @@ from adapters.freshchat.key_use import KeyUse
 from adapters.freshchat.reconciliation import reconciler, timer
 from adapters.freshchat.translate import to_event as freshchat_event
 from adapters.freshchat.webhook import FreshchatWebhook
-from adapters.http import HostRule, call, endpoint
+from adapters.http import call, endpoint
 from adapters.http import session as http_session
 from adapters.local.files_objects import LocalObjects
 from adapters.operators import Held, operators_page
@@ -43,10 +43,10 @@ from adapters.upstreams import (
     helpdesk,
     teams_limits,
 )
-from bots.activity import to_event as teams_event
 from bots.adapter import BridgeAdapter
 from bots.authentication import ChannelAuthentication
 from bots.handler import QueueingBot
+from bots.installs import to_event as teams_event
 from bots.keys import SigningKeys
 from bridge.clicks import Clicks
 from bridge.delivery import Worker
@@ -59,8 +59,10 @@ from bridge.notices import Notices
 from bridge.panel_posts import PanelPosts
 from bridge.patience import Patience
 from bridge.ports import Direction, Sentiment
+from bridge.reception import Reception
 from bridge.redaction import Redaction
 from bridge.settings import Settings, load
+from bridge.switches import switches
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, rates, redacting, with_reactions
 from bridge.to_freshchat import Desk, ToFreshchat
@@ -111,6 +113,7 @@ class _Parts:
         self._session: aiohttp.ClientSession = http_session(seen=telemetry.call)
         self._sign_in = graph_sign_in(settings, self._session, ports.secrets, telemetry.token)
         self._graph_limits = teams_limits(settings, "graph")
+        self._switches = switches(settings, tenants)
         self.upstreams: dict[str, Ping] = {}
 
     async def session_context(self, _app: web.Application) -> AsyncIterator[None]:
@@ -139,7 +142,7 @@ class _Parts:
         adapter = BridgeAdapter(
             ChannelAuthentication(settings.app_id, settings.bot_openid_metadata_url, keys),
             tenants=frozenset(tenant.id for tenant in self._tenants),
-            service_url_allowed=_allows(allowed_hosts(settings, settings.bot_service_url_allowlist)),
+            service_url_allowed=allowed_hosts(settings, settings.bot_service_url_allowlist).allows,
             telemetry=telemetry,
         )
         bot = QueueingBot(
@@ -285,6 +288,7 @@ class _Parts:
             moods=Moods(sentiment, telemetry, seconds=settings.sentiment_seconds),
             link_property=settings.link_property,
             redaction=Redaction(self._ports.queue, redacting(self._tenants, settings.deletes), telemetry),
+            reception=Reception(self._ports.threads, self._ports.queue, time.time, self._switches),
         )
 
     def _bot_replies(self, connector: Connector) -> BotReplies:
@@ -311,21 +315,11 @@ class _Parts:
             directory=TeamsDirectory(connector),
             compose=agent_text.replies,
             panels=PanelPosts(self._ports.threads, bot, panel_card.render),
+            switches=self._switches,
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,
         )
-
-
-def _allows(hosts: HostRule) -> Callable[[str], bool]:
-    def allowed(url: str) -> bool:
-        try:
-            hosts.check(url)
-        except ValueError:
-            return False
-        return True
-
-    return allowed
 
 
 async def serve(settings: Settings, role: Role = "all") -> None:

@@ -110,6 +110,14 @@ class HostRule:
             raise ValueError("an unusual port")
         return parsed
 
+    def allows(self, url: str) -> bool:
+        """Tell whether a token may go there."""
+        try:
+            self.check(url)
+        except ValueError:
+            return False
+        return True
+
     @staticmethod
     def _parsed(url: str) -> URL:
         """Refuse what different readers of URLs read differently, before any of them does."""

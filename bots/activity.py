@@ -59,7 +59,7 @@ def tenant_of(raw: Raw) -> str | None:
 
 def read_keys(raw: Raw) -> Keys:
     """Make the keys of a message, edit, delete or reaction; BadActivity when it lacks what they are made of."""
-    return _keys(raw, place_of(raw), _person(raw))
+    return _keys(raw, place_of(raw), person_of(raw))
 
 
 def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
@@ -76,13 +76,13 @@ def _keys(raw: Raw, place: Place, sender: Sender) -> Keys:
         action,
         version,
     )
-    return Keys(tenant, ids.teams_key(key), ids.thread_key(_thread(tenant, place, sender)), action)
+    return Keys(tenant, ids.teams_key(key), ids.thread_key(thread_of(tenant, place, sender)), action)
 
 
 def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
     """Translate a message, edit, delete or reaction. Raises Rejected(`not_understood`) when it cannot be understood."""
     try:
-        place, sender = place_of(raw), _person(raw)
+        place, sender = place_of(raw), person_of(raw)
         keys = _keys(raw, place, sender)
     except BadActivity as error:
         raise Rejected(str(error), code="not_understood", component="teams") from None
@@ -99,7 +99,7 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
             tenant_id=keys.tenant,
             direction="inbound",
             kind=cast(Kind, keys.kind),
-            timestamp=_time(raw),
+            timestamp=time_of(raw),
             sender=sender,
             text=text,
             message_id=_message(raw) or "",
@@ -158,7 +158,8 @@ def _scope(raw: Raw, base: str) -> Scope:
     return "personal"
 
 
-def _person(raw: Raw) -> Sender:
+def person_of(raw: Raw) -> Sender:
+    """Tell who did it; BadActivity when that is missing."""
     account = _id(raw, "from", "id")
     if account is None:
         raise BadActivity("from.id is missing")
@@ -182,7 +183,8 @@ def _time_zone(raw: Raw) -> str | None:
     return next((zone for zone in zones if _ZONE.fullmatch(zone)), None)
 
 
-def _thread(tenant: str, place: Place, sender: Sender) -> ThreadKey:
+def thread_of(tenant: str, place: Place, sender: Sender) -> ThreadKey:
+    """Name the thread: the ordering key."""
     if place.scope == "channel":
         return ThreadKey(tenant, "channel", (place.channel_id or "", place.root_id or ""))
     if place.scope == "groupChat":
@@ -217,7 +219,7 @@ def _message(raw: Raw) -> str | None:
     return _id(raw, "replyToId" if _text(raw, "type") == "messageReaction" else "id")
 
 
-def _time(raw: Raw) -> str:
+def time_of(raw: Raw) -> str:
     """Give the activity's time as RFC 3339 (Teams sends seven fraction digits), else that of its id."""
     moment = _stamp(raw)
     if moment is None:

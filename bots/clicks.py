@@ -7,7 +7,8 @@ from typing import Any
 from bots.activity import BadActivity, place_of, read_keys
 from bots.raw import Raw, text_at
 from bridge.clicks import Click
-from cards.panel_card import VERB
+from bridge.ratings import MAX_COMMENT
+from cards.panel_card import COMMENT, VERB
 
 _KEPT = ("channelId", "serviceUrl", "from", "conversation", "recipient", "locale", "localTimezone", "channelData")
 
@@ -34,6 +35,7 @@ def read_click(raw: Raw) -> Click | None:
         choice=int(choice or ""),
         key=keys.idempotency,
         frame=frame,
+        comment=(text_at(data, COMMENT) or "").strip()[:MAX_COMMENT],
     )
 
 

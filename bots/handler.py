@@ -7,6 +7,7 @@ from botbuilder.core.teams import TeamsActivityHandler
 
 from bots.activity import changed_at, message_of, read_keys, tenant_of
 from bots.clicks import read_click
+from bots.installs import read_install_keys
 from bots.raw import Raw
 from bridge.clicks import Clicks
 from bridge.intake import Intake
@@ -20,7 +21,7 @@ RAW = "bridge.raw"
 
 
 class QueueingBot(TeamsActivityHandler):  # type: ignore[misc]
-    """Queues messages, edits, deletes, and reactions where they are wanted; answers invokes in the response.
+    """Queues messages, edits, deletes, installations, and reactions where they are wanted; answers invokes at once.
 
     Every other kind is counted and ignored. The SDK's hooks for edits, members and reactions are overridden one level
     above: they call Teams within the request, and fail the request when that fails.
@@ -55,8 +56,8 @@ class QueueingBot(TeamsActivityHandler):  # type: ignore[misc]
         await self._queue(turn_context)
 
     async def on_conversation_update_activity(self, turn_context: TurnContext) -> None:
-        """Count."""
-        self._ignore("conversation_update")
+        """Queue that the app was added or removed; count what happens to other members and to channels."""
+        await self._installed(turn_context, "conversation_update")
 
     async def on_message_reaction_activity(self, turn_context: TurnContext) -> None:
         """Queue a reaction where it is wanted."""
@@ -70,8 +71,8 @@ class QueueingBot(TeamsActivityHandler):  # type: ignore[misc]
         self._ignore("event")
 
     async def on_installation_update(self, turn_context: TurnContext) -> None:
-        """Count."""
-        self._ignore("installation_update")
+        """Queue that the app was added or removed."""
+        await self._installed(turn_context, "installation_update")
 
     async def on_typing_activity(self, turn_context: TurnContext) -> None:
         """Count."""
@@ -115,6 +116,14 @@ class QueueingBot(TeamsActivityHandler):  # type: ignore[misc]
         body, raw = _raw(turn_context)
         keys = read_keys(raw)
         await self._intake.store("to-freshchat", keys.tenant, keys.idempotency, keys.session, keys.kind, body)
+
+    async def _installed(self, turn_context: TurnContext, name: str) -> None:
+        body, raw = _raw(turn_context)
+        keys = read_install_keys(raw)
+        if keys is None:
+            self._ignore(name)
+        else:
+            await self._intake.store("to-freshchat", keys.tenant, keys.idempotency, keys.session, keys.kind, body)
 
     def _ignore(self, reason: str) -> None:
         self._telemetry.accepted("to-freshchat", f"ignored_{reason}")

@@ -18,13 +18,15 @@ from bridge.intake import Intake
 from bridge.panel_posts import CARD, CARD_STEP, Change, Posted, Render, posted
 from bridge.panels import Panel
 from bridge.ports import Attempt, Card, ThreadMap
+from bridge.ratings import RATING, Rating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Click:
     """A press, as Teams told it. `key` and `frame` are those of the message that it becomes, but for its words.
 
-    `thread` is where it was pressed, `message` the id of the message that holds the card.
+    `thread` is where it was pressed, `message` the id of the message that holds the card, `comment` what was written
+    in the card's field.
     """
 
     tenant: str
@@ -35,6 +37,7 @@ class Click:
     choice: int
     key: str
     frame: Mapping[str, Any]
+    comment: str = ""
 
     def body(self, text: str, now: float) -> str:
         """Write the message that says `text`."""
@@ -56,10 +59,10 @@ class Clicks:
         record = await posted(self._threads, click.tenant, click.card)
         if record is None or not await self._is_shown_there(click, record):
             return None
-        choices = Panel.from_json(record.panel).choices
-        if not 0 <= click.choice < len(choices):
+        panel = Panel.from_json(record.panel)
+        if not 0 <= click.choice < len(panel.choices):
             return None
-        attempt = await self._claim(click, record, choices[click.choice].reply or "")
+        attempt = await self._claim(click, record, panel)
         chosen = int(attempt.note["choice"])
         if attempt.sent_id is None:
             await self._store(click, record, attempt, chosen)
@@ -73,15 +76,22 @@ class Clicks:
         origin = await self._threads.origin(click.tenant, ids.sent_key(container, click.message))
         return origin == ids.step_key(record.key, CARD_STEP)
 
-    async def _claim(self, click: Click, record: Posted, text: str) -> Attempt:
-        now = self._clock()
-        note = {"choice": str(click.choice), "key": click.key, "message": click.body(text, now)}
+    async def _claim(self, click: Click, record: Posted, panel: Panel) -> Attempt:
+        now, reply = self._clock(), panel.choices[click.choice].reply or ""
+        if panel.rates:
+            rating = Rating(conversation=record.conversation, stars=int(reply), comment=click.comment)
+            message = {"kind": RATING, "key": ids.step_key(record.key, RATING), "message": rating.to_bytes().decode()}
+        else:
+            message = {"kind": "create", "key": click.key, "message": click.body(reply, now)}
+        note = {"choice": str(click.choice), **message}
         return await self._threads.start(click.tenant, ids.step_key(record.key, "click"), now, note)
 
     async def _store(self, click: Click, record: Posted, claim: Attempt, chosen: int) -> None:
         """Queue the winner's message, and the change of the card for all who see it; then note that both are queued."""
-        tenant, key, message = click.tenant, claim.note["key"], claim.note["message"].encode()
-        await self._intake.store("to-freshchat", tenant, key, record.thread, "create", message)
+        tenant, note = click.tenant, claim.note
+        await self._intake.store(
+            "to-freshchat", tenant, note["key"], record.thread, note["kind"], note["message"].encode()
+        )
         change = Change(card=click.card, chosen=chosen, message=click.message, place=click.place)
         session = ids.conversation_key(tenant, record.conversation)
         await self._intake.store(

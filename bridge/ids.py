@@ -154,9 +154,14 @@ def notice_key(idempotency_key: str, *, last: bool = False) -> str:
     return f"{_LAST_NOTICE if last else _NOTICE}{idempotency_key}"
 
 
+def saying_key(idempotency_key: str, purpose: str) -> str:
+    """Make the key of what the bridge itself says about a message, for a purpose (a word)."""
+    return f"saying.{purpose}:{idempotency_key}"
+
+
 def about(key: str) -> str:
-    """Tell which message a key is about: its own, or the one that a notice is about."""
-    return key.removeprefix(_NOTICE).removeprefix(_LAST_NOTICE)
+    """Tell which message a key is about: its own, or the one that a notice or a saying is about."""
+    return re.sub(r"^saying\.[a-z]+:", "", key).removeprefix(_NOTICE).removeprefix(_LAST_NOTICE)
 
 
 def step_key(idempotency_key: str, step: str) -> str:

@@ -93,6 +93,10 @@ class PanelPosts:
             await self._threads.learn(event.tenant_id, "card", card_id, asdict(record), KEPT)
         return Reply(text=event.panel.lines, card=card)
 
+    def card(self, panel: Panel, card_id: str, locale: str | None) -> Card | None:
+        """Draw a panel with nothing to press, which nobody has to remember."""
+        return self._render(panel, card_id, locale=locale, author=None, late=None, chosen=None)
+
     async def show(self, envelope: Envelope) -> Outcome:
         """Show everybody what was chosen; raises BridgeError."""
         change = Change.from_bytes(envelope.body)

@@ -28,11 +28,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`words` are said beside it; `lines` are the panel as text, for where no card can be shown."""
+    """`words` are said beside it; `lines` are the panel as text, for where no card can be shown.
+
+    `rates`: what is pressed, with a comment, is no message but a rating of the conversation.
+    """
 
     words: str
     lines: str
     sections: tuple[Section, ...]
+    rates: bool = False
 
     @property
     def choices(self) -> Sequence[Button]:
@@ -47,7 +51,7 @@ class Panel:
     def from_json(cls, text: str) -> Panel:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        return cls(fields["words"], fields["lines"], tuple(map(_section, fields["sections"])))
+        return cls(fields["words"], fields["lines"], tuple(map(_section, fields["sections"])), fields["rates"])
 
 
 def _section(fields: dict[str, Any]) -> Section:

@@ -222,10 +222,10 @@ class Reconciler:
 
     async def _follow(self, link: Link, state: ReadBack, order: Order) -> bool:
         """Correct the link's status if a webhook that told it was lost; True if it was wrong."""
-        if state.status is None or state.status == link.status or self._is_young(state.changed_at, order):
+        if state.status is None or link.status in (state.status, "left") or self._is_young(state.changed_at, order):
             return False
         now = await self._threads.by_conversation(link.tenant_id, link.conversation_id)  # reading took a while
-        if now is None or now.status == state.status:
+        if now is None or now.status in (state.status, "left"):
             return False
         if not order.dry_run:
             await self._threads.update(replace(now, status=state.status))

@@ -122,6 +122,13 @@ class Revisions:
         if changes:
             await self._newest.forget(event.tenant_id, message_of(event))
 
+    async def drop(self, event: Event) -> None:
+        """Forget the texts of what is for the bridge itself."""
+        if event.kind in ("edit", "delete"):
+            await self._newest.forget(event.tenant_id, message_of(event))
+        else:
+            await self.settle(event)
+
     async def found(self, event: Event, text: str) -> None:
         """Note that an earlier try had sent the message as `text`, which is not what this one says."""
         told = await self._told(event)

@@ -144,6 +144,24 @@ class Settings(BaseSettings):
         "`mention`: open a conversation only for messages that mention the bot (with resource-specific consent Teams "
         "sends every message of a channel); messages of threads already linked are always carried",
     )
+    status_notices: bool = _setting(
+        "BRIDGE_STATUS_NOTICES",
+        True,
+        "one small line in the thread when a conversation is assigned, resolved or reopened (`status_notices` of a "
+        "tenant in `tenants.toml` replaces it)",
+    )
+    away_notices: bool = _setting(
+        "BRIDGE_AWAY_NOTICES",
+        True,
+        "tell whoever writes outside the business hours of Freshchat, once for each conversation (`away_notices` of a "
+        "tenant in `tenants.toml` replaces it)",
+    )
+    csat: bool = _setting(
+        "BRIDGE_CSAT",
+        False,
+        "ask for a rating in the thread when a conversation is resolved (`csat` of a tenant in `tenants.toml` "
+        "replaces it)",
+    )
 
     reactions: Literal["on", "off"] = _setting(
         "BRIDGE_REACTIONS",

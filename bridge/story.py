@@ -10,6 +10,7 @@ from bridge import ids
 from bridge.letters_view import Filters, describe, first, matching
 from bridge.notices import NOTICE
 from bridge.ports import DeadLetter, Envelope, Link, Queue, Step, ThreadMap, Waiting
+from bridge.sayings import SAYING
 from bridge.text import when
 
 SOURCES = {"to-freshchat": "Teams", "to-teams": "Freshchat"}
@@ -90,7 +91,7 @@ def _accepted(envelope: Envelope) -> Hop:
     return {
         "hop": "accepted",
         "at": when(envelope.received_at),
-        "source": "the bridge" if envelope.kind == NOTICE else SOURCES[envelope.direction],
+        "source": "the bridge" if envelope.kind in (NOTICE, SAYING) else SOURCES[envelope.direction],
         "direction": envelope.direction,
         "kind": envelope.kind,
         "key": ids.parse_dedupe_id(envelope.message_id)[1],

@@ -70,6 +70,9 @@ class Tenant(_Part):
     channel_messages: Literal["all", "mention"] | None = None
     reactions: Literal["on", "off"] | None = None
     deletes: Literal["notice", "redact"] | None = None
+    status_notices: bool | None = None
+    away_notices: bool | None = None
+    csat: bool | None = None
     rate: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="messages per second and direction; BRIDGE_TENANT_RATE if absent"
     )

@@ -34,6 +34,8 @@ from bridge.ports import (
     Thread,
     ThreadMap,
 )
+from bridge.ratings import RATING
+from bridge.reception import Reception
 from bridge.redaction import Redaction
 from bridge.revisions import Revisions, Withdrawn, message_step, words
 from bridge.targets import Target
@@ -74,10 +76,12 @@ class ToFreshchat:
         moods: Moods | None = None,
         link_property: str | None = None,
         redaction: Redaction | None = None,
+        reception: Reception | None = None,
     ) -> None:
         """`own_account` tells whether an Entra object id is the account that answers through Graph.
 
         `link_property` names the conversations' property with the link back to the thread.
+        `reception` takes what is asked of the bridge itself; without one it goes to the agents.
         """
         self._translate, self._desks, self._threads = translate, desks, threads
         self._own_account, self._say = own_account, say
@@ -89,21 +93,30 @@ class ToFreshchat:
         moods, groups = moods or Moods(None, telemetry, seconds=0), Groups(threads, directory)
         self._labels = Labels(telemetry, moods, groups, link_property)
         self._notes = AgentNotes(self._journal, say)
+        self._reception = reception
 
     async def __call__(self, delivery: Delivery) -> Outcome:
-        """Deliver one activity, or a notice for an agent; raises BridgeError."""
-        if delivery.envelope.kind == NOTICE:
-            desk = self._desk(delivery.envelope.tenant)
-            return await self._notes.post(desk.helpdesk, delivery.envelope)
+        """Deliver one activity, a notice for an agent, or a rating; raises BridgeError."""
+        envelope = delivery.envelope
+        if envelope.kind == NOTICE:
+            return await self._notes.post(self._desk(envelope.tenant).helpdesk, envelope)
+        if envelope.kind == RATING and self._reception:
+            return await self._reception.rate(self._desk(envelope.tenant).helpdesk, envelope)
         question = await self._question(delivery)
         if isinstance(question, Ignored):
             return question
         event, desk, link = question
+        if self._reception and (taken := await self._reception.take(event, desk.helpdesk, link)):
+            await self._revisions.drop(event)
+            return taken
         event = await self._revisions.begin(event, desk.helpdesk, link)
         try:
             sent = await self._send(event, desk, link, split(words(self._say, event), FRESHCHAT))
         except Withdrawn:
             return await self._revisions.withdraw(event)
+        if self._reception and event.place:
+            group = choose_route(desk.tenant, event.place).group
+            await self._reception.hint(event, desk.helpdesk, sent.conversation_id, group)
         await self._revisions.settle(event)
         return Done({"conversation": sent.conversation_id, "message": sent.id})
 
@@ -113,6 +126,8 @@ class ToFreshchat:
 
     async def addressee(self, delivery: Delivery) -> Addressee | None:
         """Tell where the person who asked learns that it did not arrive; None if it would not have been carried."""
+        if delivery.envelope.kind == RATING:
+            return None
         question = await self._question(delivery)
         if isinstance(question, Ignored) or not awaited(question[0]):
             return None
@@ -167,7 +182,7 @@ class ToFreshchat:
     async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> Sent:
         """Append to the open conversation, or open a new one; every piece has its own journal row."""
         done = 0
-        if link is None or link.status == "resolved":
+        if link is None or link.status != "open":
             link, sent = await self._open(event, desk, pieces[0], 0)
             done = 1
         for number in range(done, len(pieces)):
@@ -301,8 +316,10 @@ class ToFreshchat:
 def _starts_nothing(event: Event, desk: Desk, link: Link | None) -> str | None:
     """Say why an event for which no conversation is open opens none, if it does not."""
     if link is not None:
-        over = link.status == "resolved" and event.kind in ("delete", "reaction")
+        over = link.status != "open" and event.kind in ("delete", "reaction")
         return f"{event.kind}_after_resolve" if over else None
+    if event.kind == "install":
+        return None
     if event.kind != "create":
         return f"{event.kind}_of_unlinked_thread"
     personal = event.place is not None and event.place.scope == "personal"

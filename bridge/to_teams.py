@@ -19,8 +19,12 @@ from bridge.journal import Cause, Journal
 from bridge.links import refresh
 from bridge.mentions import Mentions, from_note, to_note
 from bridge.notices import NOTICE, Addressee, Notice, awaited
+from bridge.own_words import OwnWords
 from bridge.panel_posts import CARD, PanelPosts
 from bridge.ports import Attempt, Delivery, Directory, Envelope, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
+from bridge.sayings import SAYING
+from bridge.states import StatusLines
+from bridge.switches import Switches
 from bridge.telemetry import Telemetry
 from bridge.text import TEAMS, read_stored, split
 
@@ -78,10 +82,12 @@ class ToTeams:
         telemetry: Telemetry,
         compose: Compose | None = None,
         panels: PanelPosts | None = None,
+        switches: Mapping[str, Switches] | None = None,
     ) -> None:
         """`compose` writes an answer's text as replies, each of a size that Teams takes; without it text is plain.
 
-        `panels` shows what can be pressed as cards; without it that is text.
+        `panels` shows what can be pressed as cards; without it that is text. `switches` say what each tenant wants to
+        be told of its own accord; without them it is nothing.
         """
         self._panels = panels
         self._compose = compose or _plain
@@ -91,13 +97,17 @@ class ToTeams:
         self._say, self._clock, self._telemetry = say, clock, telemetry
         self._journal = Journal(threads, clock)
         self._groups = Groups(threads, directory)
+        own = OwnWords(self._post_own, self._groups, panels, say)
+        self._lines = StatusLines(threads, helpdesks, switches or {}, own, say, telemetry)
+        self._by_kind: dict[str, Callable[[Envelope], Awaitable[Outcome]]] = {NOTICE: self._notify, SAYING: own.speak}
+        if panels is not None:
+            self._by_kind[CARD] = panels.show
 
     async def __call__(self, delivery: Delivery) -> Outcome:
-        """Deliver one webhook, or a notice for whoever asked; raises BridgeError."""
-        if delivery.envelope.kind == NOTICE:
-            return await self._notify(delivery.envelope)
-        if delivery.envelope.kind == CARD and self._panels:
-            return await self._panels.show(delivery.envelope)
+        """Deliver one webhook, or what the bridge itself says; raises BridgeError."""
+        deliver = self._by_kind.get(delivery.envelope.kind)
+        if deliver is not None:
+            return await deliver(delivery.envelope)
         event = await self._event(delivery)
         if isinstance(event, Ignored):
             return event
@@ -114,7 +124,7 @@ class ToTeams:
 
         An agent answers in the language of the question, and so reads it.
         """
-        if delivery.envelope.kind == CARD:
+        if delivery.envelope.kind in self._by_kind:
             return None
         event = await self._event(delivery)
         if isinstance(event, Ignored) or not awaited(event):
@@ -162,8 +172,9 @@ class ToTeams:
     async def _status(self, event: Event, link: Link) -> Outcome:
         """Follow the conversation's state: after `resolved`, the next question opens a new conversation."""
         status: Literal["open", "resolved"] = "resolved" if event.status == "resolved" else "open"
-        if event.status != "assigned" and status != link.status:
+        if event.status != "assigned" and link.status not in (status, "left"):
             await self._threads.update(replace(link, status=status))
+        await self._lines.follow(event, link)
         return Done({"conversation": link.conversation_id, "status": event.status})
 
     async def _answer(self, event: Event, link: Link) -> Outcome:
@@ -253,6 +264,9 @@ class ToTeams:
         place = await self._groups.fill_in(tenant, notice.place)
         sent = await self._post(Cause(tenant, key, envelope.trace), place, reply, 0)
         return Done({"message": ids.parse_sent_key(sent)[1]})
+
+    async def _post_own(self, cause: Cause, place: Place, reply: Reply, step: str, *, panel: bool) -> str:
+        return await self._post(cause, place, reply, step, ("bot",) if panel else ())
 
     async def _post(
         self, cause: Cause, place: Place, reply: Reply, number: int | str, via: tuple[Via, ...] = ()

@@ -12,10 +12,13 @@ from typing import Any
 
 from bridge.panels import Button, Panel, Section
 from bridge.ports import Card
+from bridge.ratings import MAX_COMMENT
 from cards import links
 from cards.texts import say
 
 VERB = "choose"
+COMMENT = "comment"
+"""Id of the field of a panel that rates."""
 MAX_ACTIONS = 6
 MAX_SIZE = 60_000
 """Bytes in UTF-16, as Teams counts; it advises to stay below 80 KB, with what it adds itself."""
@@ -39,8 +42,7 @@ def render(
     """
     body = [*_head(author, late), *_sections(panel, card_id, locale, open_to_choice=chosen is None)]
     if chosen is not None:
-        label = panel.choices[chosen].label
-        body.append(_text("✓ " + say("chosen", locale, label=label), weight="Bolder"))
+        body.append(_text(_outcome(panel, chosen, locale), weight="Bolder"))
     body[0]["id"] = card_id  # also where nothing can be pressed, and so nothing else names it
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -50,6 +52,13 @@ def render(
         "body": body,
     }
     return Card(card_id, card) if len(json.dumps(card, ensure_ascii=False).encode("utf-16-le")) <= MAX_SIZE else None
+
+
+def _outcome(panel: Panel, chosen: int, locale: str | None) -> str:
+    """Say what was chosen; of a rating only that there is one: everybody in the thread sees it."""
+    if panel.rates:
+        return say("rating_thanks", locale)
+    return "✓ " + say("chosen", locale, label=panel.choices[chosen].label)
 
 
 def _head(author: str | None, late: str | None) -> Iterator[Element]:
@@ -65,7 +74,7 @@ def _sections(panel: Panel, card_id: str, locale: str | None, *, open_to_choice:
         choices = [button for button in section.buttons if button.reply is not None]
         items = [*_lines(section), *_links(section.buttons)]
         if open_to_choice:
-            items += _choices(section, choices, number, card_id, locale)
+            items += [*_comment(panel, locale), *_choices(section, choices, number, card_id, locale)]
         number += len(choices)
         if items:
             yield {"type": "Container", "separator": bool(section.lines), "items": items}
@@ -89,6 +98,12 @@ def _links(buttons: Sequence[Button]) -> Iterator[Element]:
             yield _text(button.label)
     for start in range(0, len(actions), MAX_ACTIONS):
         yield {"type": "ActionSet", "actions": actions[start : start + MAX_ACTIONS]}
+
+
+def _comment(panel: Panel, locale: str | None) -> Iterator[Element]:
+    if panel.rates:
+        label = say("rating_comment", locale)
+        yield {"type": "Input.Text", "id": COMMENT, "isMultiline": True, "maxLength": MAX_COMMENT, "placeholder": label}
 
 
 def _choices(

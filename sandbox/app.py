@@ -173,7 +173,7 @@ class Sandbox:
         uploads = UploadApi(self.files, lambda: self.url)
         messages = MessageApi(world, settings, self.freshchat, self.desk, uploads.part)
         conversations = ConversationApi(world, self.freshchat, self.desk, messages)
-        apis = (messages, conversations, UserApi(self.freshchat), DirectoryApi(world), uploads)
+        apis = (messages, conversations, UserApi(self.freshchat), DirectoryApi(world, settings), uploads)
         self.freshchat_routes = [self.api_key.guard(route) for api in apis for route in api.routes()]
 
     def _build_control(self) -> None:

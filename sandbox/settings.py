@@ -28,6 +28,8 @@ class Settings:
     strict_threads: bool = True
     #: A file part in a webhook names its URL; really it may be missing until the message is read back.
     webhook_file_urls: bool = True
+    #: Freshchat says that it is business time now.
+    business_hours: bool = True
 
     def change(self, wanted: Mapping[str, Any]) -> str | None:
         """Apply the wanted values, or return the complaint and change nothing."""

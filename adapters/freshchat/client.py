@@ -12,6 +12,7 @@ import aiohttp
 
 from adapters.freshchat import shapes
 from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, unclear
+from adapters.freshchat.service import ServiceCalls
 from adapters.http import HostRule
 from adapters.pace import Once, Pace
 from bridge.errors import Forbidden, Rejected, Unavailable
@@ -29,7 +30,7 @@ AT_ONCE = 8
 """Conversations read at the same time when looking for one that may have been opened."""
 
 
-class FreshchatHelpdesk:
+class FreshchatHelpdesk(ServiceCalls):
     """Implements `bridge.ports.Helpdesk`."""
 
     def __init__(
@@ -44,8 +45,8 @@ class FreshchatHelpdesk:
         pace: Pace | None = None,
     ) -> None:
         """`url` is the account's host, with or without scheme and `/v2`. Misconfigured if `hosts` does not allow it."""
-        self._rest = FreshchatRest(session, url, api_key, hosts, clock=clock, timeout=timeout, pace=pace)
-        self._clock = clock
+        rest = FreshchatRest(session, url, api_key, hosts, clock=clock, timeout=timeout, pace=pace)
+        super().__init__(rest, clock)
         self._names: dict[str, tuple[float, str | None]] = {}
         self._naming: Once[str | None] = Once()
         self._foreign: dict[str, None] = {}

@@ -25,7 +25,7 @@ from adapters.teams.graph_reader import GraphReader
 from adapters.teams.tokens import Tokens
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Place
-from bridge.ids import join_conversation
+from bridge.ids import join_conversation, split_conversation
 from bridge.mentions import named
 from bridge.ports import Card, Member, Reply
 
@@ -149,17 +149,17 @@ class BotReplies:
         A 2xx without an id is a success all the same (seen where Teams splits a message): the id is then empty, and
         posting again would show the answer twice.
         """
-        answer = await self._send("POST", place, "", self._activity(reply))
+        conversation = split_conversation(place.conversation_id)[0] if reply.starts else _thread(place)
+        answer = await self._send("POST", place.service_url, conversation, "", self._activity(reply))
         message_id = answer.object().get("id")
         return message_id if isinstance(message_id, str) else ""
 
     async def update(self, place: Place, message_id: str, card: Card) -> None:
         """Show another card in a message of ours."""
         activity = {"id": message_id} | self._activity(Reply(text="", card=card))
-        await self._send("PUT", place, f"/{quote(message_id, safe='')}", activity)
+        await self._send("PUT", place.service_url, _thread(place), f"/{quote(message_id, safe='')}", activity)
 
-    async def _send(self, method: str, place: Place, path: str, activity: Mapping[str, Any]) -> Answer:
-        conversation, url = _conversation(place), place.service_url
+    async def _send(self, method: str, url: str, conversation: str, path: str, activity: Mapping[str, Any]) -> Answer:
         within = limits.sending(url, conversation)
         path = f"conversations/{quote(conversation, safe='')}/activities{path}"
         return await self._connector.call(method, url, path, activity, owner=conversation, within=within)
@@ -210,7 +210,7 @@ def _entities(members: Sequence[Member]) -> dict[str, Any]:
     return {"entities": entities} if entities else {}
 
 
-def _conversation(place: Place) -> str:
+def _thread(place: Place) -> str:
     if place.scope != "channel":
         return place.conversation_id
     try:

@@ -72,6 +72,9 @@ class Helpdesk(Protocol):
     async def open_conversation(self, new: NewConversation) -> Sent:
         """Create a conversation with its first message, as the user."""
 
+    async def within_business_hours(self, group_id: str | None) -> bool | None:
+        """Tell whether somebody should be there now (known for a minute); None if it cannot be told. Never raises."""
+
     async def conversation_fields(self) -> Mapping[str, frozenset[str] | None] | None:
         """Tell the properties that a conversation may have, each with the only values it takes (None: any text).
 
@@ -83,6 +86,12 @@ class Helpdesk(Protocol):
 
     async def post_note(self, conversation_id: str, text: str) -> Sent:
         """Append a private note that only agents see."""
+
+    async def resolve(self, conversation_id: str) -> None:
+        """End a conversation; one that is gone or has ended is no error. Safe to repeat."""
+
+    async def rate(self, conversation_id: str, stars: int, comment: str) -> None:
+        """Store how satisfied the user is, 1 to 5. Cannot be read back."""
 
     async def find_message(self, conversation_id: str, user_id: str, text: str, since: float) -> Sequence[Sent]:
         """Read back: the user's messages with exactly this text since then, oldest first."""

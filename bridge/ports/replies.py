@@ -36,7 +36,7 @@ class Reply:
 
     `text` is plain text or, with `is_html`, Teams' HTML subset (docs/formatting.md), in which `<at>address</at>` stands
     for somebody to be mentioned; who is not among `mentions` stays text. `late` is a line that says when it was
-    written, if that is a while ago.
+    written, if that is a while ago. `starts`: in a channel it begins a thread of its own.
     """
 
     text: str
@@ -45,6 +45,7 @@ class Reply:
     author: str | None = None
     late: str | None = None
     card: Card | None = None
+    starts: bool = False
 
 
 class TeamsReplies(Protocol):

@@ -13,6 +13,7 @@ from bridge.events import Place
 class Link:
     """One Freshchat conversation and the only Teams thread its answers may go to.
 
+    `status` is `left` when people have asked for a new conversation while it was open: only the thread has left it.
     `active_at` is when a message last went through it, to the hour; `trace` is the trace id of its first message.
     """
 
@@ -22,7 +23,7 @@ class Link:
     place: Place
     freshchat_user_id: str
     inbox_id: str
-    status: Literal["open", "resolved"] = "open"
+    status: Literal["open", "resolved", "left"] = "open"
     locale: str | None = None
     created_at: float = 0.0
     active_at: float = 0.0
@@ -71,9 +72,10 @@ class Step:
     note: Mapping[str, str] = field(default_factory=dict)
 
 
-FactKind = Literal["person", "team", "key", "mark", "card", "edit", "message"]
+FactKind = Literal["person", "team", "key", "mark", "card", "edit", "message", "state", "install", "away"]
 """A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came; what a
-card offers, and to which thread; the newest version of a message; what was told of a message's versions."""
+card offers, and to which thread; the newest version of a message; what was told of a message's versions; what last
+happened to a conversation; where the app is installed; who knows of our business hours."""
 
 
 class ThreadMap(Protocol):

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from sandbox.freshchat.errors import refuse
 from sandbox.freshchat.paging import listed
+from sandbox.settings import Settings
 from sandbox.wire import JsonObject, answer
 from sandbox.world import Agent, Group, Inbox, World
 
@@ -13,8 +14,8 @@ _SEEDED = "2026-01-05T08:00:00.000Z"
 class DirectoryApi:
     """Calls that only read the seed world."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, settings: Settings) -> None:
+        self._world, self._settings = world, settings
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -23,6 +24,7 @@ class DirectoryApi:
             web.get("/v2/groups", self.groups),
             web.get("/v2/channels", self.channels),
             web.get("/v2/accounts/configuration", self.configuration),
+            web.get("/v2/business-hours/within-bh", self.within_business_hours),
         ]
 
     async def agents(self, request: web.Request) -> web.Response:
@@ -40,6 +42,10 @@ class DirectoryApi:
 
     async def channels(self, request: web.Request) -> web.Response:
         return answer(listed(request, "channels", [_channel(inbox) for inbox in self._world.inboxes]))
+
+    async def within_business_hours(self, _: web.Request) -> web.Response:
+        """Whether it is business time now, for every group."""
+        return answer({"within_business_hours": self._settings.business_hours})
 
     async def configuration(self, _: web.Request) -> web.Response:
         """Who the account is; the start-up probe of a client."""

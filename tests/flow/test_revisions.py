@@ -339,12 +339,13 @@ async def test_no_text_stays_with_the_bridge(tmp_path: Path) -> None:
         await edit(stack, said, planted[2], 2)
         assert (await read(stack, question))[0] == planted[1]
         await stack.stop_bridge()
-        facts = await asyncio.to_thread(_facts, tmp_path / "data")
+        facts = await asyncio.to_thread(facts_of, tmp_path / "data")
     assert facts
     assert not [text for text in (*planted, question) if text in "".join(facts)]
 
 
-def _facts(folder: Path) -> list[str]:
+def facts_of(folder: Path) -> list[str]:
+    """List what is kept of messages and of their newest versions."""
     (path,) = folder.glob("*.db")
     connection = sqlite3.connect(path)
     try:

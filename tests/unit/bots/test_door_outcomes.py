@@ -19,13 +19,13 @@ STORED = {
     "personal": ("create", PERSONAL_THREAD),
     "card_submit": ("create", PERSONAL_THREAD),
     "delete": ("delete", PERSONAL_THREAD),
+    "team_added": ("install", f"{TENANT}/channel/19:Qx7General0042@thread.tacv2/-"),
+    "install": ("install", f"{TENANT}/channel/19:Qx7General0042@thread.tacv2/-"),
     "group": ("create", f"{TENANT}/groupChat/19:0f1e2d3c4b5a69788796a5b4c3d2e1f0@thread.v2"),
 }
 IGNORED = {
     "reaction": "ignored_reaction",
-    "team_added": "ignored_conversation_update",
     "channel_renamed": "ignored_conversation_update",
-    "install": "ignored_installation_update",
 }
 
 

@@ -16,7 +16,9 @@ from bridge.intake import Intake
 from bridge.panel_posts import CARD_STEP, Change, PanelPosts
 from bridge.panels import Button, Panel, Section
 from bridge.ports import Link
+from bridge.ratings import RATING, Rating, rating_panel
 from cards import panel_card
+from cards.texts import say
 
 PLACE = Place(scope="channel", conversation_id="19:c;messageid=100", service_url="https://x", channel_id="19:c")
 PANEL = Panel("Solved?", "[Yes]\n[No]", (Section(buttons=(Button("Yes", reply="Yes!"), Button("No", reply="No!"))),))
@@ -173,6 +175,22 @@ async def test_a_forged_press_has_no_effect(change, shown, clicks, queued):
     assert await clicks.press(replace(CLICK, **change)) is None
     assert not await queued("to-freshchat") and not await queued("to-teams")
     assert await clicks.press(CLICK) is not None, "and does not use up the choice"
+
+
+async def test_a_press_on_a_rating_is_a_rating(threads, clicks, queued, clock):
+    """With the first one's comment; no message for an agent, whoever presses and how often."""
+    panel = rating_panel(say, None)
+    await PanelPosts(threads, None, panel_card.render).reply(replace(EVENT, panel=panel), LINK, {})
+    await threads.start("t1", ids.step_key(KEY, CARD_STEP), clock())
+    await threads.done("t1", ids.step_key(KEY, CARD_STEP), ids.sent_key("19:c", "500"))
+    first = await clicks.press(replace(CLICK, choice=3, comment="quick"))
+    assert chosen(first) == "Thank you for your rating."
+    ben = replace(CLICK, choice=0, comment="slow", frame={**CLICK.frame, "from": {"id": "29:ben"}})
+    assert await clicks.press(ben) == first
+    (rating,) = await queued("to-freshchat")
+    assert (rating.kind, rating.session) == (RATING, "t1/thread")
+    assert Rating.from_bytes(rating.body) == Rating(conversation="c1", stars=4, comment="quick")
+    assert [change.kind for change in await queued("to-teams")] == ["card"]
 
 
 async def test_a_card_is_forgotten_after_a_month(shown, clicks, clock):

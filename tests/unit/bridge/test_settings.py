@@ -51,6 +51,9 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "BRIDGE_REACTIONS": "on",
             "BRIDGE_DELETES": "redact",
             "BRIDGE_SENTIMENT": "off",
+            "BRIDGE_STATUS_NOTICES": "false",
+            "BRIDGE_AWAY_NOTICES": "false",
+            "BRIDGE_CSAT": "true",
             "BRIDGE_SENTIMENT_SECONDS": "2",
             "BRIDGE_SCANNER": "off",
         }.get(title, "17")

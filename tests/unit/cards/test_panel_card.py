@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft6Validator
 from jsonschema.exceptions import best_match
 
+from bridge.ids import Scope
 from bridge.panels import Button, Panel, Section
-from cards.panel_card import MAX_ACTIONS, render
+from bridge.ratings import MAX_COMMENT, rating_panel
+from bridge.welcomes import welcome_panel
+from cards.panel_card import COMMENT, MAX_ACTIONS, render
+from cards.texts import say
 
 SCHEMA = Path(__file__).parents[2] / "fixtures" / "adaptive_card" / "adaptive-card-1.5.json"
 ID = "0" * 31 + "c"
@@ -56,6 +61,8 @@ PANELS = {
     "many buttons": buttons(*MANY),
     "a drop-down": buttons(YES, NO, dropdown=True),
     "a carousel": panel(Section(("Laptop", "About it"), (YES, GUIDE)), Section(("Phone",), (NO,))),
+    "a rating": rating_panel(say, "ko"),
+    **{f"a welcome, {scope}": welcome_panel(say, "ko", {"scope": scope}) for scope in get_args(Scope)},
 }
 
 
@@ -65,8 +72,9 @@ def test_every_card_keeps_the_schema_and_names_its_id(one, locale):
     assert ID in json.dumps(card_of(one, locale=locale, author="Grace", late="Written at 9"))
     for number in range(len(one.choices)):
         answered = card_of(one, locale=locale, chosen=number)
-        assert not found(answered, "Action.Execute") and not found(answered, "Input.ChoiceSet")
-        assert one.choices[number].label in answered["body"][-1]["inlines"][0]["text"]
+        assert not any(found(answered, kind) for kind in ("Action.Execute", "Input.ChoiceSet", "Input.Text"))
+        outcome = say("rating_thanks", locale) if one.rates else one.choices[number].label
+        assert outcome in answered["body"][-1]["inlines"][0]["text"]
 
 
 def test_the_schema_refuses_what_is_wrong():
@@ -94,6 +102,18 @@ def test_a_drop_down_sends_the_number_of_what_is_picked(one):
     (pick,), (send,) = found(card, "Input.ChoiceSet"), found(card, "Action.Execute")
     assert [c["value"] for c in pick["choices"]] == [str(n) for n in range(len(one.choices))]
     assert send["data"] == {"card": ID, "from": pick["id"]}
+
+
+def test_a_rating_is_one_to_five_stars_and_a_comment():
+    card = card_of(PANELS["a rating"], locale="ko-KR")
+    assert [a["title"] for a in found(card, "Action.Execute")] == ["★" * number for number in range(1, 6)]
+    (field,) = found(card, "Input.Text")
+    assert (field["id"], field["maxLength"], field["placeholder"]) == (COMMENT, MAX_COMMENT, "의견(선택 사항)")
+
+
+def test_an_answered_rating_does_not_show_its_stars():
+    """Everybody in the thread sees the card."""
+    assert "★" not in json.dumps(card_of(PANELS["a rating"], chosen=0), ensure_ascii=False)
 
 
 LINKS = {

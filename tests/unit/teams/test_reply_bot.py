@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -98,6 +99,12 @@ async def test_a_thread_without_a_root_is_refused(replies, upstream, root):
         await replies.post(channel(upstream, root), HELLO)
     assert caught.value.code == "bad_place"
     assert upstream.asked == []
+
+
+async def test_a_reply_that_starts_a_thread_is_posted_to_the_channel(replies, upstream):
+    """Also if its place names one."""
+    upstream.on("POST /emea/tenant/v3/conversations/19%3Ab71c%40thread.tacv2/activities", (201, {"id": "9"}))
+    assert await replies.post(channel(upstream, None), replace(HELLO, starts=True)) == "9"
 
 
 FOREIGN = [
