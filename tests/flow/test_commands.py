@@ -175,7 +175,7 @@ async def test_an_edit_of_a_command_is_none_and_nobody_hears_of_it(stack: Stack)
 async def test_what_became_a_command_before_it_arrived_is_done_once(stack: Stack) -> None:
     """It is read as it says then; the edit itself, which comes behind, has nothing to add."""
     question, conversation = await asked(stack)
-    away = await stack.fault("freshchat", "status", status=503, times=None, match=".*/v2/.*")
+    away = await stack.fault("freshchat", "status", status=503, times=None, match="POST .*/v2/.*")
     said = await command(stack, "wait", question)
     await refused(stack, away)
     await edit(stack, said, **to_the_bot(stack, "close"))
