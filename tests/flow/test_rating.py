@@ -171,6 +171,23 @@ async def test_a_card_whose_receipt_is_lost_is_shown_once_and_works(stack: Stack
     await thanked(stack, question, card)
 
 
+async def test_a_rating_that_is_refused_is_a_letter_and_tells_nobody(tmp_path: Any) -> None:
+    """Whoever rated has been thanked; an operator finds it."""
+    async with running(tmp_path, TEAMS_REPLY_VIA="bot", BRIDGE_CSAT="true") as stack:
+        question, conversation = await asked(stack)
+        card = await resolved(stack, question, conversation)
+        await stack.fault("freshchat", "status", status=400, times=1, match="POST .*/csat/")
+        await press(stack, question, card, 1)
+
+        async def given_up() -> Any:
+            return await stack.metric("bridge_queue_dead")
+
+        await stack.until(given_up)
+        await stack.settled()
+        assert await ratings(stack, conversation) == (None, 0)
+        assert not [record for record in stack.log() if record.get("action") in ("notice", "not_told")]
+
+
 async def test_a_press_survives_a_killed_bridge(tmp_path: Any) -> None:
     """What the card has thanked for is told."""
     async with running(tmp_path, TEAMS_REPLY_VIA="bot", BRIDGE_RETRY_WAIT="0.2", BRIDGE_CSAT="true") as stack:
