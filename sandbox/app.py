@@ -21,6 +21,7 @@ from sandbox.freshchat.conversations import ConversationApi
 from sandbox.freshchat.desk import Desk
 from sandbox.freshchat.directory import DirectoryApi
 from sandbox.freshchat.messages import MessageApi
+from sandbox.freshchat.signed_links import SignedLinks
 from sandbox.freshchat.state import FreshchatState
 from sandbox.freshchat.uploads import UploadApi
 from sandbox.freshchat.users import UserApi
@@ -126,7 +127,15 @@ class Sandbox:
         """Forget everything that happened; the seed world, keys and settings stay."""
         self.webhooks.clear()
         self.tasks.cancel()
-        for part in (self.teams, self.freshchat, self.faults, self.log, self.files, self.shared_files):
+        for part in (
+            self.teams,
+            self.freshchat,
+            self.faults,
+            self.log,
+            self.files,
+            self.shared_files,
+            self.signed_links,
+        ):
             part.clear()
 
     def snapshot(self) -> JsonObject:
@@ -171,7 +180,8 @@ class Sandbox:
         self.webhooks = WebhookSender(settings, self.faults, self.log, path)
         self.desk = Desk(world, settings, self.ids, self.freshchat, self.webhooks)
         uploads = UploadApi(self.files, lambda: self.url)
-        messages = MessageApi(world, settings, self.freshchat, self.desk, uploads.part)
+        self.signed_links = SignedLinks(self.files, settings, lambda: self.url)
+        messages = MessageApi(world, settings, self.freshchat, self.desk, uploads.part, self.signed_links.fresh)
         conversations = ConversationApi(world, self.freshchat, self.desk, messages)
         apis = (messages, conversations, UserApi(self.freshchat), DirectoryApi(world, settings), uploads)
         self.freshchat_routes = [self.api_key.guard(route) for api in apis for route in api.routes()]
@@ -190,7 +200,9 @@ class Sandbox:
             lambda: self.service_url,
         )
         self.presses = PressControl(self.world, self.ids, self.teams, self.client, lambda: self.service_url)
-        self.freshchat_control = FreshchatControl(self.world, self.freshchat, self.desk, self.webhooks)
+        self.freshchat_control = FreshchatControl(
+            self.world, self.freshchat, self.desk, self.webhooks, self.files, self.signed_links
+        )
 
     def _build_app(self) -> web.Application:
         gate = Gate(self.faults, self.log, self.settings)
@@ -206,7 +218,7 @@ class Sandbox:
         controls = (self.teams_control, self.presses, self.freshchat_control, self.lab)
         app.add_routes([route for part in (*parts, *controls) for route in part.routes()])
         app.add_routes(self.freshchat_routes)
-        app.add_routes([web.get("/files/{file}/{name}", self.files.serve)])
+        app.add_routes([web.get("/files/{file}/{name}", self.files.serve), *self.signed_links.routes()])
         if self.options.page:
             app.add_routes(page_files.routes())
         app.on_shutdown.append(self._close_streams)

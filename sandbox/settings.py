@@ -30,6 +30,8 @@ class Settings:
     webhook_file_urls: bool = True
     #: Freshchat says that it is business time now.
     business_hours: bool = True
+    #: How long links to agents' files work; each list of messages has new ones.
+    file_link_seconds: int = 3600
 
     def change(self, wanted: Mapping[str, Any]) -> str | None:
         """Apply the wanted values, or return the complaint and change nothing."""

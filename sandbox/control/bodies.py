@@ -1,6 +1,7 @@
 """Bodies and refusals of the control API."""
 
-from typing import NoReturn, TypeVar
+import base64
+from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
 
@@ -41,3 +42,16 @@ def count(body: JsonObject, name: str, limit: int = 1000) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
         refuse(f"{name} must be a whole number between 0 and {limit}")
     return value
+
+
+def file_of(file: Any) -> tuple[str, str, bytes]:
+    """Name, content type and bytes of a file in a control call: base64, or text for convenience."""
+    if not isinstance(file, dict) or not isinstance(file.get("name"), str):
+        refuse("a file needs a name, and base64 or text")
+    try:
+        data = (
+            base64.b64decode(file["base64"], validate=True) if "base64" in file else str(file.get("text", "")).encode()
+        )
+    except ValueError:
+        refuse("base64 of the file is malformed")
+    return file["name"], str(file.get("content_type") or "application/octet-stream"), data

@@ -1,13 +1,12 @@
 """Control of the Teams side: say something, send any activity, install the app, look at the threads."""
 
-import base64
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
 from sandbox.control.bodies import body_of, chosen, count, refuse
+from sandbox.control.bodies import file_of as _file
 from sandbox.courier import Outcome
 from sandbox.ids import Ids
 from sandbox.teams.activities import Said
@@ -126,19 +125,6 @@ class TeamsControl:
 
     def _shared(self, body: JsonObject, scope: str) -> tuple[JsonObject, ...]:
         return tuple(self._files.share(*_file(file), scope=scope) for file in body.get("files") or ())
-
-
-def _file(file: Any) -> tuple[str, str, bytes]:
-    """Name, content type and bytes of a file in a control call: base64, or text for convenience."""
-    if not isinstance(file, dict) or not isinstance(file.get("name"), str):
-        refuse("a file needs a name, and base64 or text")
-    try:
-        data = (
-            base64.b64decode(file["base64"], validate=True) if "base64" in file else str(file.get("text", "")).encode()
-        )
-    except ValueError:
-        refuse("base64 of the file is malformed")
-    return file["name"], str(file.get("content_type") or "application/octet-stream"), data
 
 
 def _report(said: Said, outcomes: list[Outcome], started: float) -> JsonObject:

@@ -1,5 +1,6 @@
 """Freshchat's messages: list and post."""
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -22,12 +23,20 @@ class MessageApi:
     """The calls below /v2/conversations/{id}/messages."""
 
     def __init__(
-        self, world: World, settings: Settings, state: FreshchatState, desk: Desk, file_by_hash: FileByHash
+        self,
+        world: World,
+        settings: Settings,
+        state: FreshchatState,
+        desk: Desk,
+        file_by_hash: FileByHash,
+        fresh: Callable[[list[JsonObject]], list[JsonObject]],
     ) -> None:
+        """`fresh` gives the parts of a message with links that work now."""
         self._settings = settings
         self._state = state
         self._desk = desk
         self._file_by_hash = file_by_hash
+        self._fresh = fresh
         self._agents = {agent.id for agent in world.agents}
 
     def routes(self) -> list[web.RouteDef]:
@@ -39,7 +48,8 @@ class MessageApi:
         conversation = self.wanted(request)
         page, size = page_of(request)
         rows = list(islice(_newest_first(conversation, request), (page - 1) * size, page * size + 1))
-        body: JsonObject = {"messages": rows[:size]}
+        shown = [{**row, "message_parts": self._fresh(row["message_parts"])} for row in rows[:size]]
+        body: JsonObject = {"messages": shown}
         if len(rows) > size:
             body["link"] = link(request, page + 1, "next_page")
         return answer(body)

@@ -1,5 +1,6 @@
 """What was said in Teams: threads of messages, in the order in which they arrived."""
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -65,6 +66,8 @@ class Message:
             shown["cards"] = cards
         if len(self.attachments) > len(cards):
             shown["attachments"] = [_file(a) for a in self.attachments if a.get("content") not in cards]
+        if self.hosted:
+            shown["hosted"] = {name: _bytes(*content) for name, content in self.hosted.items()}
         if self.mentions:
             shown["mentions"] = self.mentions
         if self.edited or self.deleted:
@@ -74,6 +77,10 @@ class Message:
 
 def _file(attachment: JsonObject) -> JsonObject:
     return {name: attachment.get(name) for name in ("name", "contentType", "contentUrl")}
+
+
+def _bytes(content_type: str, data: bytes) -> JsonObject:
+    return {"contentType": content_type, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 class Thread:
