@@ -14,8 +14,10 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp import web
 
+from adapters.answer_files import answer_files
 from adapters.counted_tokens import CountedTokens
 from adapters.doors import refuse_odd_expectations, timed
+from adapters.downloads import download_session
 from adapters.exporters import Grace, exporting
 from adapters.freshchat.accounts import Accounts
 from adapters.freshchat.client import FreshchatHelpdesk
@@ -58,7 +60,7 @@ from bridge.newest import Newest
 from bridge.notices import Notices
 from bridge.panel_posts import PanelPosts
 from bridge.patience import Patience
-from bridge.ports import Direction, Sentiment
+from bridge.ports import Direction, Scanner, Sentiment
 from bridge.reception import Reception
 from bridge.redaction import Redaction
 from bridge.settings import Settings, load
@@ -111,6 +113,7 @@ class _Parts:
     def __init__(self, settings: Settings, ports: Ports, tenants: tuple[Tenant, ...], telemetry: Telemetry) -> None:
         self._settings, self._ports, self._tenants, self._telemetry = settings, ports, tenants, telemetry
         self._session: aiohttp.ClientSession = http_session(seen=telemetry.call)
+        self._downloads: aiohttp.ClientSession = download_session()
         self._sign_in = graph_sign_in(settings, self._session, ports.secrets, telemetry.token)
         self._graph_limits = teams_limits(settings, "graph")
         self._switches = switches(settings, tenants)
@@ -124,6 +127,7 @@ class _Parts:
     async def close(self) -> None:
         """Close what was opened here."""
         await self._session.close()
+        await self._downloads.close()
 
     def operators_page(self, probes: Probes, held: Held) -> web.Application:
         """Make the page below `/ops`."""
@@ -201,7 +205,8 @@ class _Parts:
         helpdesks = {
             tenant.id: helpdesk(settings, self._session, tenant, self._ports.secrets) for tenant in self._tenants
         }
-        to_teams = self._to_teams(helpdesks, connector, graph)
+        scanner = open_scanner(settings, self._telemetry)
+        to_teams = self._to_teams(helpdesks, connector, graph, scanner)
         pings: dict[Upstream, Ping] = {("to-freshchat", tenant): desk.ping for tenant, desk in helpdesks.items()}
         pings |= {("to-teams", tenant): to_teams.transports.ping for tenant in helpdesks}
         sentiment = open_sentiment(settings, self._session, self._ports.secrets)
@@ -212,7 +217,6 @@ class _Parts:
         ]
         self.upstreams |= {f"freshchat {one.name or one.id}": helpdesks[one.id].ping for one in self._tenants}
         self.upstreams |= {"connector": connector.ping, "graph": self._ping_graph}
-        scanner = open_scanner(settings, self._telemetry)
         if settings.scans_files:
             self.upstreams["scanner"] = scanner.ping
         letters = AutoReplay(self._ports.queue, Health(workers, pings), self._telemetry, time.time)
@@ -296,7 +300,7 @@ class _Parts:
         return BotReplies(connector, agent_reply.render, app_id=self._settings.app_id, reader=reader)
 
     def _to_teams(
-        self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, graph: GraphReplies
+        self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, graph: GraphReplies, scanner: Scanner
     ) -> ToTeams:
         async def graph_ready() -> bool:
             return await self._sign_in.signed_in() is not None
@@ -307,15 +311,14 @@ class _Parts:
             helpdesks=helpdesks,
             inboxes={tenant.id: tenant.inboxes() for tenant in self._tenants},
             threads=self._ports.threads,
-            transports=Transports(
-                {"graph": graph, "bot": bot},
-                self._settings.reply_via,
-                graph_ready,
-            ),
+            transports=Transports({"graph": graph, "bot": bot}, self._settings.reply_via, graph_ready),
             directory=TeamsDirectory(connector),
             compose=agent_text.replies,
             panels=PanelPosts(self._ports.threads, bot, panel_card.render),
             switches=self._switches,
+            files=answer_files(
+                self._settings, self._downloads, self._tenants, helpdesks, self._ports, scanner, self._telemetry
+            ),
             say=texts.say,
             clock=time.time,
             telemetry=self._telemetry,

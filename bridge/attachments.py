@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.archives import look_inside
-from bridge.errors import BridgeError, Infected, Rejected, Unavailable, Unscannable
+from bridge.errors import BridgeError, Forbidden, Infected, Rejected, StoreFull, Unavailable, Unscannable
 from bridge.events import Attachment, Event, SharedFile
 from bridge.file_policy import FilePolicy
 from bridge.file_types import HEAD, FileType, fitting_name, sniff, with_name
@@ -24,6 +24,10 @@ from bridge.spool import Spooled, spooled
 
 AT_ONCE = 8
 """Files that are looked at at the same time; each takes disk space and some memory."""
+TAKE_SECONDS = 80.0
+"""Longest time for one file, from its first byte until it is stored; a delivery has 120 s for that and its calls."""
+LINK_SECONDS = 7 * 86_400.0
+"""How long a signed address works that people are given: the longest that Azure signs as an identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +72,39 @@ class Attachments:
     async def take(
         self, event: Event, file: SharedFile, policy: FilePolicy, received_at: float
     ) -> AsyncIterator[Carried]:
-        """Give the file, stored and judged. Raises KeptOut, or Unavailable as long as its message may wait."""
-        name = safe_name(file.name)
+        """Give the file, stored and judged. Raises KeptOut, or Unavailable as long as its message may wait.
+
+        `received_at` is when the message began to wait for its files. What is done with the file raises as it does.
+        """
         async with self._slots, AsyncExitStack() as stack:
-            try:
+            yield await self._taken(stack, event, file, policy, received_at)
+
+    async def forget(self, carried: Carried) -> None:
+        """Keep a file no longer that has arrived. Never raises: the store removes what is old in any case."""
+        with suppress(BridgeError, StoreFull):
+            await self._objects.delete(carried.ref)
+
+    def is_patient(self, received_at: float) -> bool:
+        """Tell whether a message that began to wait then may wait on."""
+        return self._clock() - received_at <= self._patience
+
+    async def _taken(
+        self, stack: AsyncExitStack, event: Event, file: SharedFile, policy: FilePolicy, received_at: float
+    ) -> Carried:
+        name = safe_name(file.name)
+        try:
+            async with asyncio.timeout(TAKE_SECONDS):
                 stream = self._source.read(event, file, policy.max_bytes)
-                await stack.enter_async_context(aclosing(stream))  # type: ignore[type-var]
-                copy = await stack.enter_async_context(spooled(self._folder, stream, HEAD))
-                carried = await self._judged(copy, name, policy)
-            except BridgeError as error:
-                raise self._final(error, name, received_at) from None
-            yield carried
+                async with aclosing(stream):  # type: ignore[type-var]
+                    copy = await stack.enter_async_context(spooled(self._folder, stream, HEAD))
+                return await self._judged(copy, name, policy)
+        except TimeoutError:
+            error: BridgeError = Unavailable("a file takes too long", code="file_slow", component="files")
+        except StoreFull:
+            error = Unavailable("the store for files is full", code="objects_full", component="objects")
+        except BridgeError as trouble:
+            error = trouble
+        raise self._final(error, name, received_at)
 
     async def _judged(self, copy: Spooled, name: str, policy: FilePolicy) -> Carried:
         found = await asyncio.to_thread(look_inside, copy.file, sniff(copy.head))
@@ -101,12 +127,19 @@ class Attachments:
             return KeptOut("not_scanned", name)
         if isinstance(error, Rejected):
             return KeptOut(_REASONS.get(error.code, "refused"), name)
-        if isinstance(error, Unavailable) and self._clock() - received_at > self._patience:
+        if not self.is_patient(received_at):
             return KeptOut("not_scanned" if error.component == "clamav" else "unavailable", name)
+        if isinstance(error, Forbidden):  # of the file's server or the store: no reason to hold all messages
+            return Unavailable(str(error), code=error.code, component=error.component)
         return error
 
 
-_REASONS = {"file_too_large": "too_large", "file_gone": "gone", "file_bad_address": "bad_address"}
+_REASONS = {
+    "file_too_large": "too_large",
+    "file_gone": "gone",
+    "file_bad_address": "bad_address",
+    "files_not_permitted": "files_not_permitted",
+}
 
 
 def with_attachments(event: Event, carried: tuple[Attachment, ...]) -> Event:

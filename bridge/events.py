@@ -3,9 +3,9 @@
 `Event` is what both translators produce and both deliveries consume. `to_json` is its published form; `validate`
 checks that against `schema/event.schema.json` (JSON Schema draft-07) on every event that leaves translation.
 `place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), `panel` what can be
-pressed, `whole` whether the text says everything, `trace` the id under which it is logged; they are deliberately not
-part of the published form, nor is what is known of versions: `changed_at` is when an edit or a deletion was made
-(empty if not told), `restored` marks who takes a deletion back.
+pressed, `files` where its platform keeps the files, `whole` whether the text says everything, `trace` the id under
+which it is logged; they are deliberately not part of the published form, nor is what is known of versions: `changed_at`
+is when an edit or a deletion was made (empty if not told), `restored` marks who takes a deletion back.
 """
 
 from __future__ import annotations
@@ -50,12 +50,17 @@ class Attachment:
 class SharedFile:
     """A file of a message, where its platform keeps it; never logged. `way` says how `url` is read.
 
-    `link`: without a token. `connector`: with the bot's. `graph`: an address of Graph, or all that only Graph shows.
+    `link`: without a token. `connector`: with the bot's. `graph`: an address of Graph, or (empty) all that only Graph
+    shows. `page` is where a person who may see it finds it. Of an agent's message, `number` says which of its files it
+    is, and `span` where the event's text (of a panel: its words) names it; its `url` may be empty as yet.
     """
 
     way: Literal["link", "connector", "graph"]
     url: str
     name: str = ""
+    page: str = ""
+    number: int = 0
+    span: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

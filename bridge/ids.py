@@ -143,7 +143,7 @@ def parse_dedupe_id(text: str) -> tuple[str, str]:
     return _unpart(tenant) or "", key
 
 
-_NOTICE, _LAST_NOTICE = "notice:", "notice.last:"
+_NOTICE, _LAST_NOTICE, _FILES_NOTICE = "notice:", "notice.last:", "notice.files:"
 
 
 def notice_key(idempotency_key: str, *, last: bool = False) -> str:
@@ -154,6 +154,11 @@ def notice_key(idempotency_key: str, *, last: bool = False) -> str:
     return f"{_LAST_NOTICE if last else _NOTICE}{idempotency_key}"
 
 
+def files_notice_key(idempotency_key: str) -> str:
+    """Make the key of the notice that files of a message were kept out."""
+    return f"{_FILES_NOTICE}{idempotency_key}"
+
+
 def saying_key(idempotency_key: str, purpose: str) -> str:
     """Make the key of what the bridge itself says about a message, for a purpose (a word)."""
     return f"saying.{purpose}:{idempotency_key}"
@@ -161,7 +166,8 @@ def saying_key(idempotency_key: str, purpose: str) -> str:
 
 def about(key: str) -> str:
     """Tell which message a key is about: its own, or the one that a notice or a saying is about."""
-    return re.sub(r"^saying\.[a-z]+:", "", key).removeprefix(_NOTICE).removeprefix(_LAST_NOTICE)
+    key = re.sub(r"^saying\.[a-z]+:", "", key)
+    return key.removeprefix(_NOTICE).removeprefix(_LAST_NOTICE).removeprefix(_FILES_NOTICE)
 
 
 def step_key(idempotency_key: str, step: str) -> str:

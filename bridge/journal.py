@@ -67,6 +67,13 @@ class Journal:
         self._ended.pop((tenant, key), None)
         return sent
 
+    async def found(self, tenant: str, key: str, look_back: LookBack) -> str | None:
+        """Give what an earlier attempt sent, looking back if that was not written down; None if it sent nothing."""
+        attempt = await self._threads.recall(tenant, key)
+        if attempt is None:
+            return None
+        return attempt.sent_id or await self._adopted(tenant, key, await look_back(attempt))
+
     async def _try_again(self, tenant: str, key: str, attempt: Attempt, looked_at: float) -> float:
         """Journal that the call is made once more; give when. Raises Throttled while it may be under way elsewhere.
 

@@ -44,13 +44,17 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What a notice says, and where. `kept_trying`: the message is tried again without anybody doing anything."""
+    """What a notice says, and where. `kept_trying`: the message is tried again without anybody doing anything.
+
+    `files` (name, reason): the message arrived, and these files of it were kept out (`bridge/file_notices.py`).
+    """
 
     reason: Reason
     kept_trying: bool
     locale: str | None
     place: Place | None = None
     conversation_id: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
 
     def to_bytes(self) -> bytes:
         """Write it as an envelope's body."""
@@ -60,11 +64,18 @@ class Notice:
     def from_bytes(cls, body: bytes) -> Notice:
         """Read what `to_bytes` wrote."""
         fields = read_stored(body)
-        place = fields.pop("place")
-        return cls(**fields, place=place and Place(**place))
+        place, files = fields.pop("place"), fields.pop("files", ())
+        return cls(**fields, place=place and Place(**place), files=tuple((name, reason) for name, reason in files))
 
     def text(self, say: Callable[..., str], what: Literal["question", "answer"], trace: str) -> str:
         """Say it in the sender's language; the same at every try."""
+        if self.files:
+            lines = [
+                say("file_line", self.locale, name=name, reason=say(f"file_reason_{reason}", self.locale))
+                for name, reason in self.files
+            ]
+            reference = ids.reference(trace)
+            return say(f"{what}_files_kept", self.locale, files="\n".join(lines), reference=reference)
         reason = say(f"reason_{self.reason}", self.locale)
         key = f"{what}_kept" if self.kept_trying else f"{what}_failed"
         return say(key, self.locale, reason=reason, reference=ids.reference(trace))

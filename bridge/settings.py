@@ -14,6 +14,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bridge.errors import Misconfigured
 
 FRESHWORKS_HOSTS = "freshchat.com;myfreshworks.com"
+FRESHCHAT_FILE_HOSTS = ";".join(
+    f"fc-{region}-00-{bucket}-bkt-00.s3.{host}amazonaws.com"
+    for region, host in (
+        ("use1", ""),
+        ("euc1", "eu-central-1."),
+        ("aps1", "ap-south-1."),
+        ("aps2", "ap-southeast-2."),
+    )
+    for bucket in ("pics", "files")
+)
+"""Freshchat's file stores in the United States and in Europe, as seen in public, and by their pattern in India and in
+Australia. Not all of S3: anybody can keep something there."""
 TEAMS_HOSTS = (
     "smba.trafficmanager.net;smba.infra.gcc.teams.microsoft.com;smba.infra.gov.teams.microsoft.us;"
     "smba.infra.dod.teams.microsoft.us"
@@ -74,6 +86,13 @@ class Settings(BaseSettings):
         "program;script;macro;locked",
         "kinds of files that are kept out, separated by `;`, or `none` (`refused_files` of a tenant replaces it; "
         "docs/files.md)",
+    )
+    file_patience: float = _setting(
+        "BRIDGE_FILE_PATIENCE_SECONDS",
+        300.0,
+        "seconds that a message waits for its files while their server or the scanner is away; then they are kept out",
+        ge=0,
+        le=1800,
     )
     scanner: Literal["off", "local.clamav"] | None = _setting(
         "BRIDGE_SCANNER",
@@ -251,7 +270,14 @@ class Settings(BaseSettings):
         "secret path segment of the webhook URL, several separated by `;` while it changes (or `secret:NAME`)",
     )
     freshchat_host_allowlist: str = _setting(
-        "FRESHCHAT_HOST_ALLOWLIST", FRESHWORKS_HOSTS, "host suffixes the API token may go to, separated by `;` or `,`"
+        "FRESHCHAT_HOST_ALLOWLIST",
+        FRESHWORKS_HOSTS,
+        "host suffixes the API token may go to, and files are read from, separated by `;` or `,`",
+    )
+    freshchat_file_hosts: str = _setting(
+        "FRESHCHAT_FILE_HOST_ALLOWLIST",
+        FRESHCHAT_FILE_HOSTS,
+        "more host suffixes that files of agents are read from, always without the API token",
     )
 
     freshchat_link_property: str = _setting(

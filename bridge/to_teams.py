@@ -5,7 +5,7 @@ Reads top to bottom: translate, drop what must not pass, find the thread, choose
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,7 +13,8 @@ from typing import Any, Literal
 from bridge import ids
 from bridge.delivery import Done, Outcome
 from bridge.errors import Forbidden, NotLinked, Rejected
-from bridge.events import Event, Ignored, Place
+from bridge.events import Event, Ignored, Place, SharedFile
+from bridge.file_posts import AnswerFiles, FilePosts
 from bridge.groups import Groups
 from bridge.journal import Cause, Journal
 from bridge.links import refresh
@@ -82,14 +83,15 @@ class ToTeams:
         telemetry: Telemetry,
         compose: Compose | None = None,
         panels: PanelPosts | None = None,
+        files: FilePosts | None = None,
         switches: Mapping[str, Switches] | None = None,
     ) -> None:
         """`compose` writes an answer's text as replies, each of a size that Teams takes; without it text is plain.
 
-        `panels` shows what can be pressed as cards; without it that is text. `switches` say what each tenant wants to
-        be told of its own accord; without them it is nothing.
+        `panels` shows what can be pressed as cards, `files` what was attached; without them that is text. `switches`
+        say what each tenant wants to be told of its own accord; without them it is nothing.
         """
-        self._panels = panels
+        self._panels, self._files = panels, files
         self._compose = compose or _plain
         self._mentions = Mentions(directory, clock)
         self._translate, self._helpdesks, self._inboxes = translate, helpdesks, inboxes
@@ -117,7 +119,8 @@ class ToTeams:
         link = await refresh(self._threads, link, link, self._clock())
         if event.kind == "status":
             return await self._status(event, link)
-        return await self._answer(event, link)
+        files = self._files.of(event, link, delivery.first_failed_at) if self._files and event.files else None
+        return await self._answer(event, link, files)
 
     async def addressee(self, delivery: Delivery) -> Addressee | None:
         """Tell where the agent learns that an answer did not arrive; None if it would not have been carried.
@@ -177,7 +180,7 @@ class ToTeams:
         await self._lines.follow(event, link)
         return Done({"conversation": link.conversation_id, "status": event.status})
 
-    async def _answer(self, event: Event, link: Link) -> Outcome:
+    async def _answer(self, event: Event, link: Link, files: AnswerFiles | None) -> Outcome:
         if not event.text.strip():
             return Ignored("empty")
         event = await self._explained(event, link)
@@ -185,9 +188,9 @@ class ToTeams:
         place = await self._groups.fill_in(link.tenant_id, link.place)
         card = await self._card(event, link, place, head)
         if card is None:
-            sent = await self._tell(event, place, event.text, head)
+            sent = await self._tell(event, place, _as_text(event), head, files=files)
         else:
-            sent = await self._show(event, place, card, head)
+            sent = await self._show(event, place, card, head, files)
         message = ids.parse_sent_key(sent)[1]
         return Done({"conversation": link.conversation_id, "message": message, "question": link.trace})
 
@@ -209,13 +212,37 @@ class ToTeams:
         head: Mapping[str, Any],
         via: tuple[Via, ...] = (),
         steps: str = "",
+        files: AnswerFiles | None = None,
     ) -> str:
-        """Say a text, in as many replies as it takes; `steps` tells them apart from others of the event."""
-        first, *others = self._compose(text)
-        for number, reply in enumerate([replace(first, **head), *others]):
-            filled = await self._mentions.fill_in(event.tenant_id, place, reply)
-            sent = await self._post(Cause.of(event), place, filled, f"{steps}{number}", via)
+        """Say a text, in as many replies as it takes; `steps` tells them apart from others of the event.
+
+        The `files` that it names are posted in between.
+        """
+        cause = Cause.of(event)
+
+        async def posted(step: str) -> str | None:
+            return await self._posted(cause, place, step)
+
+        async def send(reply: Reply, step: str) -> str:
+            return await self._post(cause, place, reply, step, via)
+
+        for number, piece in enumerate(self._pieces(text, head, files)):
+            step = f"{steps}{number}"
+            if isinstance(piece, Reply):
+                sent = await send(await self._mentions.fill_in(event.tenant_id, place, piece), step)
+            elif files is not None:
+                sent = await files.post(piece, step, posted, send)
         return sent
+
+    def _pieces(self, text: str, head: Mapping[str, Any], files: AnswerFiles | None) -> Iterator[Reply | SharedFile]:
+        """Give replies and files in order; the first is a reply, with the head."""
+        for piece in files.pieces(text) if files else [text]:
+            if isinstance(piece, str):
+                for reply in self._compose(piece):
+                    yield replace(reply, **head)
+                    head = {}
+            else:
+                yield piece
 
     async def _card(self, event: Event, link: Link, place: Place, head: Mapping[str, Any]) -> Reply | None:
         """Give the reply with the card of an answer that offers something; None if it is all said as text.
@@ -228,13 +255,15 @@ class ToTeams:
             return None
         return await self._panels.reply(event, link, {} if event.panel.words else head)
 
-    async def _show(self, event: Event, place: Place, card: Reply, head: Mapping[str, Any]) -> str:
+    async def _show(
+        self, event: Event, place: Place, card: Reply, head: Mapping[str, Any], files: AnswerFiles | None
+    ) -> str:
         """Say the words and show the card below; where the bot may not, all of it is said as text."""
         assert event.panel is not None
         text = event.text
         try:
             if event.panel.words:
-                await self._tell(event, place, event.panel.words, head, ("bot",), "words.")
+                await self._tell(event, place, event.panel.words, head, ("bot",), "words.", files)
                 text, head = event.panel.lines, {}
             return await self._post(Cause.of(event), place, card, 0, ("bot",))
         except Rejected as error:
@@ -296,9 +325,20 @@ class ToTeams:
         step = reply_step(cause.key, number)
         heads = {"author": reply.author, "late": reply.late}
         note = {"via": via} | {name: text for name, text in heads.items() if text}
+        if reply.label:
+            note["label"] = reply.label
         if reply.mentions:
             note["mentions"] = to_note(reply.mentions)
         return await self._journal.once(cause.tenant, step, call, look_back, note, cause.trace)
+
+    async def _posted(self, cause: Cause, place: Place, number: int | str) -> str | None:
+        """Give the reply with a file that an earlier try posted, found by its label."""
+        container = ids.split_conversation(place.conversation_id)[0]
+
+        async def look_back(attempt: Attempt) -> Sequence[str] | None:
+            return await self._look_back(attempt, place, _noted(Reply(text=""), attempt), container)
+
+        return await self._journal.found(cause.tenant, reply_step(cause.key, number), look_back)
 
     async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
         """Look where the earlier attempt posted; None when that transport cannot look, or may not any more."""
@@ -318,7 +358,14 @@ def reply_step(idempotency_key: str, number: int | str) -> str:
 def _noted(reply: Reply, attempt: Attempt) -> Reply:
     """Give the reply as the first try noted it: every try says the same, whatever is known of the agent by now."""
     note = attempt.note
-    return replace(reply, author=note.get("author", reply.author), late=note.get("late"), mentions=from_note(note))
+    author, label = note.get("author", reply.author), note.get("label", reply.label)
+    return replace(reply, author=author, late=note.get("late"), label=label, mentions=from_note(note))
+
+
+def _as_text(event: Event) -> str:
+    """Give all of an event as text; where it offers something, files are where its words name them."""
+    panel = event.panel
+    return f"{panel.words}\n{panel.lines}".strip() if panel and event.files else event.text
 
 
 def _plain(text: str) -> list[Reply]:

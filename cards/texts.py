@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cards.file_texts import FILE_TEXTS
+
 TEXTS: Mapping[str, Mapping[str, str]] = {
+    **FILE_TEXTS,
     "agent": {"en": "Agent", "ko": "상담원"},
     "answer_failed": {
         "en": "This answer could not be shown in Teams: {reason}. The person who asked has not read it. Please reach "

@@ -189,8 +189,17 @@ class FreshchatHelpdesk(ServiceCalls):
 
     async def text_of(self, conversation_id: str, message_id: str, since: float) -> str | None:
         """Read a message that was written since then; None if it is not there."""
+        message = await self.message(conversation_id, message_id, since)
+        return None if message is None else shapes.text_of(message)
+
+    async def message(self, conversation_id: str, message_id: str, since: float) -> dict[str, Any] | None:
+        """Give a message that was written since then as Freshchat lists it; None if it is not there."""
         messages = await self._messages_since(conversation_id, since)
-        return next((shapes.text_of(message) for message in messages if message["id"] == message_id), None)
+        return next((message for message in messages if message["id"] == message_id), None)
+
+    async def headers_for(self, url: str) -> Mapping[str, str]:
+        """Give what reading this address needs: the API key below the API's own path, nothing anywhere else."""
+        return await self._rest.headers_for(url)
 
     async def read_back(self, conversation_id: str, since: float) -> ReadBack:
         """Read what was said in a conversation since then, by whomever, and whether it is resolved."""

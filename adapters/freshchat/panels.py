@@ -35,6 +35,13 @@ def panel_of(message: dict[str, Any]) -> Panel | None:
     return Panel("\n".join(walk.words).strip(), "\n".join(walk.lines).strip(), sections)
 
 
+def words_of(message: dict[str, Any]) -> list[str]:
+    """Give the lines of a panel's `words`. Raises NotUnderstood."""
+    walk = _Walk()
+    walk.read(parts.parts_of(message), 0)
+    return walk.words
+
+
 class _Walk:
     """Goes through parts and tells words from what can be pressed."""
 
@@ -82,7 +89,7 @@ class _Walk:
         inner = _Walk()
         for section in parts.sections_of(value):
             inner.read(section, depth + 1)
-        self.words += inner.words
+        self.words += map(parts.without_file, inner.words)
         self.lines += inner.lines
         self.odd |= inner.odd
         self.sections += inner.sections

@@ -25,14 +25,26 @@ class Unknown(str):
     """A line that stands for what cannot be shown."""
 
 
+class FileLine(str):
+    """A line that stands for a file; `part` is what the message tells of it, `kind` is `image`, `video` or `file`."""
+
+    kind: str
+    part: dict[str, Any]
+
+
 def text_of(message: dict[str, Any]) -> str:
     """Write out all parts, one line or more each."""
-    return "\n".join(islice(_lines(parts_of(message), 0), MAX_PARTS)).strip()
+    return "\n".join(all_lines(message)).strip()
+
+
+def all_lines(message: dict[str, Any]) -> list[str]:
+    """Write out all parts as lines; some are `Unknown` or `FileLine`. Raises NotUnderstood."""
+    return list(islice(_lines(parts_of(message), 0), MAX_PARTS))
 
 
 def shows_all(message: dict[str, Any]) -> bool:
     """Tell whether the text says everything. Raises NotUnderstood."""
-    return not any(isinstance(line, Unknown) for line in islice(_lines(parts_of(message), 0), MAX_PARTS))
+    return not any(isinstance(line, Unknown) for line in all_lines(message))
 
 
 def parts_of(message: dict[str, Any]) -> list[Any]:
@@ -118,17 +130,12 @@ def _mail(part: dict[str, Any], _depth: int) -> Iterator[str]:
     yield html.unescape(re.sub(r"<[^>]*>", " ", str_of(part, "content"))).strip()
 
 
-def _named(word: str) -> _Write:
+def _file(kind: str) -> _Write:
     def write(part: dict[str, Any], _depth: int) -> Iterator[str]:
-        name = _short(str_of(part, "name"))
-        yield f"[{word}: {name}]" if name else f"[{word}]"
-
-    return write
-
-
-def _plain(word: str) -> _Write:
-    def write(_part: dict[str, Any], _depth: int) -> Iterator[str]:
-        yield f"[{word}]"
+        name = _short(str_of(part, "name")) if kind == "file" else ""
+        line = FileLine(f"[{kind}: {name}]" if name else f"[{kind}]")
+        line.kind, line.part = kind, part
+        yield line
 
     return write
 
@@ -145,7 +152,12 @@ def _collection(part: dict[str, Any], depth: int) -> Iterator[str]:
 
 def _template(part: dict[str, Any], depth: int) -> Iterator[str]:
     for section in sections_of(part):
-        yield from _lines(section, depth + 1)
+        yield from map(without_file, _lines(section, depth + 1))
+
+
+def without_file(line: str) -> str:
+    """Give the line alone: pictures of a template, such as a carousel's, are part of a card and not sent."""
+    return str(line) if isinstance(line, FileLine) else line
 
 
 def sections_of(template: dict[str, Any]) -> Iterator[list[Any]]:
@@ -160,9 +172,9 @@ _KINDS: dict[str, _Write] = {
     "text": _text,
     "email": _mail,
     "help_text": _text,
-    "image": _plain("image"),
-    "video": _plain("video"),  # audio arrives as video too
-    "file": _named("file"),
+    "image": _file("image"),
+    "video": _file("video"),  # audio arrives as video too
+    "file": _file("file"),
     "url_button": _button,
     "quick_reply_button": _button,
     "callback": _button,

@@ -112,16 +112,14 @@ class FreshchatRest:
     async def _call(
         self, method: str, url: URL, body: Mapping[str, Any] | None = None, *, timeout: float | None = None
     ) -> Any:
-        key = (await self._api_key()).strip()
-        if not re.fullmatch(r"[!-~]+", key):
-            raise Forbidden("there is no usable API key", code="freshchat_no_key", component=COMPONENT)
+        signed = await self._signed()
         await self._pace.turn()
         answer = await call(
             self._session,
             method,
             url,
             component=COMPONENT,
-            headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+            headers={**signed, "Accept": "application/json"},
             send=body,
             timeout=timeout or self._timeout,
         )
@@ -129,6 +127,24 @@ class FreshchatRest:
         if not answer.ok:
             raise error_of(answer, method, self._clock())
         return _json(answer, method)
+
+    async def headers_for(self, url: str) -> dict[str, str]:
+        """Give the headers for reading a file: our key is for addresses below the API's own path only.
+
+        A signed address of a file store must have none: S3 answers 400 to two authentications.
+        """
+        try:
+            target = URL(url)
+            ours = target.origin() == self._base.origin() and target.raw_path.startswith(f"{self._base.raw_path}/")
+        except ValueError:
+            return {}
+        return await self._signed() if ours else {}
+
+    async def _signed(self) -> dict[str, str]:
+        key = (await self._api_key()).strip()
+        if not re.fullmatch(r"[!-~]+", key):
+            raise Forbidden("there is no usable API key", code="freshchat_no_key", component=COMPONENT)
+        return {"Authorization": f"Bearer {key}"}
 
     def _note(self, answer: Answer) -> None:
         reset = _number(answer.headers, "X-RateLimit-Reset")

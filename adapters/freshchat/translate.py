@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
+from adapters.freshchat.file_parts import files_of
 from adapters.freshchat.panels import panel_of
 from adapters.freshchat.parts import NotUnderstood, shows_all, text_of
 from bridge import ids
@@ -153,6 +154,7 @@ def _message(body: dict[str, Any], tenant: str, head: _Head) -> Event | Ignored:
         message_id=_id(head.record, "id"),
         conversation_id=head.conversation,
         inbox_id=head.inbox,
+        files=files_of(head.record),
         panel=panel_of(head.record),
         whole=shows_all(head.record),
     )

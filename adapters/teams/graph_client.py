@@ -26,6 +26,7 @@ from kiota_http.middleware.options import ResponseHandlerOption
 from msgraph.generated.chats.item.messages.messages_request_builder import MessagesRequestBuilder
 from msgraph.generated.models.body_type import BodyType
 from msgraph.generated.models.chat_message import ChatMessage
+from msgraph.generated.models.chat_message_hosted_content import ChatMessageHostedContent
 from msgraph.generated.models.chat_message_mention import ChatMessageMention
 from msgraph.generated.models.chat_message_mentioned_identity_set import ChatMessageMentionedIdentitySet
 from msgraph.generated.models.identity import Identity
@@ -114,9 +115,20 @@ class GraphClient:
         self._chat = client.chats.by_chat_id("").messages
         self._builder(("0",), "0").to_post_request_information(_html(""))  # loads the serialisers
 
-    async def post(self, thread: Thread, html: str, people: Sequence[tuple[str, str]] = ()) -> Answer:
-        """Post into a channel thread or a chat; `people` are Entra id and name for each `<at id="0">` and on."""
+    async def post(
+        self,
+        thread: Thread,
+        html: str,
+        people: Sequence[tuple[str, str]] = (),
+        picture: tuple[str, bytes] | None = None,
+    ) -> Answer:
+        """Post into a channel thread or a chat; `people` are Entra id and name for each `<at id="0">` and on.
+
+        `picture` is type and bytes of what the HTML calls `../hostedContents/1/$value`.
+        """
         message = _html(html)
+        if picture:
+            message.hosted_contents = [_hosted(*picture)]
         if people:
             message.mentions = [_mention(number, *who) for number, who in enumerate(people)]
         return _answer(await self._builder(thread, self._url(thread)).post(message, _NATIVE))
@@ -138,6 +150,11 @@ class GraphClient:
 
 def _html(text: str) -> ChatMessage:
     return ChatMessage(body=ItemBody(content_type=BodyType.Html, content=text))
+
+
+def _hosted(mime: str, content: bytes) -> ChatMessageHostedContent:
+    number = {"@microsoft.graph.temporaryId": "1"}
+    return ChatMessageHostedContent(content_type=mime, content_bytes=content, additional_data=number)
 
 
 def _mention(number: int, user: str, name: str) -> ChatMessageMention:

@@ -83,20 +83,22 @@ class GraphReader:
         return await limits.within(self._buckets, thread[-1], places, send, self._clock, more=reading)
 
     async def find(
-        self, place: Place, markup: str, sender: str, since: float, card: str | None = None
+        self, place: Place, markup: str, sender: str, since: float, card: str | None = None, label: str = ""
     ) -> Sequence[str] | None:
         """Give ids of the sender's messages in the thread that say this since then, oldest first.
 
         `sender` is the Entra object id of a user, or the app id of a bot; `card` is an id that occurs in the card that
-        was posted instead. None if the token may not read there: reading needs a consent of its own.
+        was posted instead, `label` what is said beside the file that was. None if the token may not read there:
+        reading needs a consent of its own.
         """
-        wanted, start = said(markup), since - OVERLAP
+        start = since - OVERLAP
+        shows = _told(markup, card, label)
         found: dict[str, float] = {}
         try:
             async for message in self._messages(thread_of(place), start):
                 if _created(message) < start or not _is_from(message, sender):
                     continue
-                if _has_card(message, card) if card else said(_content(message)) == wanted:
+                if shows(message):
                     found[str(message.get("id"))] = _created(message)
         except Forbidden as refused:
             if refused.code == "graph_forbidden":
@@ -197,6 +199,22 @@ def _shown(tag: re.Match[str]) -> str:
 
 def _content(message: dict[str, Any]) -> str:
     return _text(message, "body", "content")
+
+
+def _told(markup: str, card: str | None, label: str) -> Callable[[dict[str, Any]], bool]:
+    """Tell how a message is recognised: by its card, by what its file is called, else by all that it says."""
+    if card:
+        return lambda message: _has_card(message, card)
+    wanted = " ".join(label.split()) or said(markup)
+    if label:
+        return lambda message: wanted in said(_content(message)) or wanted in _names(message)
+    return lambda message: said(_content(message)) == wanted
+
+
+def _names(message: dict[str, Any]) -> list[str]:
+    """List what the attachments are called."""
+    attachments = message.get("attachments")
+    return [" ".join(_text(one, "name").split()) for one in (attachments if isinstance(attachments, list) else [])]
 
 
 def _has_card(message: dict[str, Any], card: str) -> bool:

@@ -20,7 +20,7 @@ from yarl import URL
 
 from adapters.buckets import Buckets, Limit
 from adapters.http import Answer, HostRule, call, retry_after
-from adapters.teams import limits
+from adapters.teams import limits, pictures
 from adapters.teams.graph_reader import GraphReader
 from adapters.teams.tokens import Tokens
 from bridge.errors import BridgeError, Forbidden, Rejected, Throttled, Unavailable
@@ -165,9 +165,12 @@ class BotReplies:
         return await self._connector.call(method, url, path, activity, owner=conversation, within=within)
 
     def _activity(self, reply: Reply) -> dict[str, Any]:
-        """Build the activity. A card stands alone: Teams makes two messages of text and card, and gives no id."""
+        """Build the activity. A card or picture stands alone: of text beside it Teams makes a message without an id."""
         if reply.card is not None:
             return {"type": "message", "attachments": [{"contentType": CARD, "content": reply.card.content}]}
+        if (picture := pictures.for_bot(reply)) is not None:
+            attachment = {"contentType": picture.mime, "contentUrl": picture.url, "name": reply.label}
+            return {"type": "message", "attachments": [attachment]}
         text = _AT.sub("<at>", self._render(reply))
         return {"type": "message", "textFormat": "xml", "text": text} | _entities(named(reply)[1])
 
@@ -181,7 +184,7 @@ class BotReplies:
             return None
         try:
             card = reply.card.id if reply.card else None
-            return await self._reader.find(place, self._render(reply), self._app_id, since, card)
+            return await self._reader.find(place, self._render(reply), self._app_id, since, card, reply.label)
         except (Rejected, Forbidden):
             return None
         except Unavailable as error:

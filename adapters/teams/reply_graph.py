@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 import aiohttp
 
 from adapters.buckets import Buckets
+from adapters.teams import pictures
 from adapters.teams.graph_reader import COMPONENT, GraphReader, thread_of
 from adapters.teams.sign_in import GraphSignIn
 from bridge.errors import Unavailable
 from bridge.events import Place
 from bridge.mentions import named
 from bridge.ports import Reply
+from cards import file_reply
 
 
 class GraphReplies:
@@ -39,9 +41,11 @@ class GraphReplies:
 
     async def post(self, place: Place, reply: Reply) -> str:
         """Post into the thread, as one message; return its id."""
-        client, thread, text = await self._graph.client(), thread_of(place), self._render(reply)
+        client, thread, picture = await self._graph.client(), thread_of(place), pictures.for_graph(reply)
+        text = file_reply.hosted(reply.label) if picture else self._render(reply)
         people = [(member.aad_id, member.name) for member in named(reply)[1]]
-        answer = await self._graph.signed(lambda: client.post(thread, text, people), "POST", thread)
+        content = (picture.mime, picture.content) if picture else None
+        answer = await self._graph.signed(lambda: client.post(thread, text, people, content), "POST", thread)
         message_id = answer.object().get("id")
         if not isinstance(message_id, str) or not message_id:
             raise Unavailable("2xx without an id", code="graph_no_id", component=COMPONENT, maybe_done=True)
@@ -53,7 +57,7 @@ class GraphReplies:
         None if the account may post but not read.
         """
         account = await self._sign_in.account()
-        return await self._graph.find(place, self._render(reply), account.oid, since)
+        return await self._graph.find(place, self._render(reply), account.oid, since, label=reply.label)
 
     async def ping(self) -> None:
         """Raise if the service account is not signed in (any more)."""

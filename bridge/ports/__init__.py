@@ -20,7 +20,7 @@ from bridge.ports.queue import (
     Session,
     Waiting,
 )
-from bridge.ports.replies import Card, Member, Reply, TeamsCards, TeamsReplies
+from bridge.ports.replies import Card, Member, Picture, Reply, TeamsCards, TeamsReplies
 from bridge.ports.scanner import Scanner
 from bridge.ports.secrets import SecretSource
 from bridge.ports.sentiment import Mood, Sentiment
@@ -49,6 +49,7 @@ __all__ = [
     "ObjectRef",
     "ObjectStore",
     "Person",
+    "Picture",
     "Queue",
     "ReadBack",
     "Reply",

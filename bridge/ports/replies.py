@@ -31,12 +31,26 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A PNG, JPEG or GIF: its bytes, and a signed address where it can be read. Width and height are in pixels."""
+
+    mime: str
+    content: bytes
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What an agent says, for one Teams thread.
 
     `text` is plain text or, with `is_html`, Teams' HTML subset (docs/formatting.md), in which `<at>address</at>` stands
     for somebody to be mentioned; who is not among `mentions` stays text. `late` is a line that says when it was
     written, if that is a while ago. `starts`: in a channel it begins a thread of its own.
+
+    A reply with a file has a `label`, which it shows in every form and by which it is found again. `text` links to the
+    file; `picture` is shown instead where the transport takes one like it.
     """
 
     text: str
@@ -46,6 +60,8 @@ class Reply:
     late: str | None = None
     card: Card | None = None
     starts: bool = False
+    label: str = ""
+    picture: Picture | None = None
 
 
 class TeamsReplies(Protocol):
@@ -59,7 +75,7 @@ class TeamsReplies(Protocol):
         """Post into the thread, as one message; return its id. The core has split long texts already."""
 
     async def find(self, place: Place, reply: Reply, since: float) -> Sequence[str] | None:
-        """Read back: ids of our messages in the thread that say this since then, oldest first.
+        """Read back: ids of our messages in the thread that say this (or show its `label`) since then, oldest first.
 
         None when this transport cannot look (the connector has no way to read).
         """

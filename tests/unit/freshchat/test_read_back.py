@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -97,6 +98,12 @@ async def webhooks(sandbox):
         yield seen
 
 
+def unaddressed(event):
+    """Give an event without the addresses of its files, which a webhook may lack."""
+    files = tuple(replace(file, url="") for file in getattr(event, "files", ()))
+    return replace(event, files=files) if files else event
+
+
 @pytest.mark.parametrize("file_urls", [True, False])
 async def test_it_is_what_the_webhooks_brought(file_urls, desk, conversation, control, webhooks):
     """The same keys, and the same event or the same reason to ignore it; also where webhooks lack a file's address."""
@@ -112,7 +119,8 @@ async def test_it_is_what_the_webhooks_brought(file_urls, desk, conversation, co
     assert [one.body["data"]["message"]["id"] for one in said] == ids
     for one, message_id in zip(said, ids, strict=True):
         assert keys(dict(one.body), "t1") == keys(brought[message_id], "t1")
-        assert to_event(dict(one.body), "t1") == to_event(brought[message_id], "t1")
+        assert unaddressed(to_event(dict(one.body), "t1")) == unaddressed(to_event(brought[message_id], "t1"))
+        assert all(file.url for file in getattr(to_event(dict(one.body), "t1"), "files", ()))
         assert one.at == pytest.approx(time.time(), abs=10)
     assert sum(isinstance(to_event(dict(one.body), "t1"), Event) for one in said) == len(SAID) - 3
 

@@ -1,0 +1,57 @@
+"""The parts that carry files out of Freshchat, made as the settings want them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import aiohttp
+
+from adapters.downloads import Downloads
+from adapters.freshchat.client import FreshchatHelpdesk
+from adapters.freshchat.shared_files import FreshchatFiles
+from adapters.stores import Ports
+from adapters.upstreams import allowed_hosts
+from bridge.attachments import LINK_SECONDS, Attachments
+from bridge.file_policy import policy_of
+from bridge.file_posts import FilePosts
+from bridge.ports import Scanner
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
+from bridge.tenants import Tenant
+from cards import file_reply, texts
+
+DOWNLOAD_SECONDS = 60.0
+
+
+def answer_files(
+    settings: Settings,
+    downloads: aiohttp.ClientSession,
+    tenants: Sequence[Tenant],
+    helpdesks: Mapping[str, FreshchatHelpdesk],
+    ports: Ports,
+    scanner: Scanner,
+    telemetry: Telemetry,
+) -> FilePosts:
+    """Make what posts the files of answers. `downloads` is made by `download_session`. Misconfigured if it cannot."""
+    hosts = allowed_hosts(settings, f"{settings.freshchat_host_allowlist};{settings.freshchat_file_hosts}")
+    source = FreshchatFiles(helpdesks, Downloads(downloads, hosts, seconds=DOWNLOAD_SECONDS))
+    attachments = Attachments(
+        source,
+        scanner,
+        ports.objects,
+        settings.data_dir / "spool",
+        clock=time.time,
+        link_seconds=LINK_SECONDS,
+        patience=min(settings.file_patience, settings.retry_window / 2),
+    )
+    return FilePosts(
+        attachments=attachments,
+        source=source,
+        policies={tenant.id: policy_of(settings, tenant) for tenant in tenants},
+        queue=ports.queue,
+        linked=file_reply.linked,
+        say=texts.say,
+        clock=time.time,
+        telemetry=telemetry,
+    )
