@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,8 @@ from bridge.errors import Misconfigured, Unavailable
 
 MAX_ANSWER = 8 * 1024 * 1024
 """More than any JSON answer that we ask for; a longer one is not read to its end."""
+
+LONG_BODY = 256 * 1024
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=8, sock_connect=5)
 """`connect` includes the wait for a free connection; `total` is the longest that any call may take."""
@@ -211,7 +214,7 @@ async def call(
 
     `send` goes out as JSON, `form` as a form, `body` as it is.
     """
-    data, kind = (body, {}) if body is not None else _payload(send, form)
+    data, kind = (_in_pieces(body), {}) if body is not None else _payload(send, form)
     effect = method not in ("GET", "HEAD")
     request = session.request(
         method,
@@ -228,6 +231,11 @@ async def call(
                 return Answer(response.status, response.headers, await _limited(response, component, effect))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise unavailable(error, component=component, effect=effect) from None
+
+
+def _in_pieces(body: bytes) -> bytes | BytesIO:
+    """Have a long body written bit by bit: as one it would hold the event loop."""
+    return BytesIO(body) if len(body) > LONG_BODY else body
 
 
 def _payload(send: Any, form: Mapping[str, str] | None) -> tuple[Any, dict[str, str]]:

@@ -74,12 +74,22 @@ class AnswerFiles:
                 return sent
         try:
             async with self._taken(file) as reply:
-                return await send(reply, step)
+                return await self._show(reply, step, send)
         except KeptOut as out:
             await self._tell_agent(out, file.number)
             reason = self._say(f"file_reason_{out.reason}")
             line = self._say("file_kept", name=out.name, reason=reason)
             return await send(Reply(text=line, label=line), kept_out)
+
+    async def _show(self, reply: Reply, step: str, send: Send) -> str:
+        """Post the reply; a picture that Teams does not take after all as a link."""
+        try:
+            return await send(reply, step)
+        except Rejected as error:
+            if reply.picture is None:
+                raise
+            self._posts.telemetry.warning("picture_refused", code=error.code, tenant=self._event.tenant_id)
+            return await send(replace(reply, picture=None), step)
 
     @asynccontextmanager
     async def _taken(self, file: SharedFile) -> AsyncIterator[Reply]:

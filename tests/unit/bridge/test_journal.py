@@ -218,6 +218,18 @@ async def test_the_first_tries_note_is_what_the_look_back_gets(journal, desk):
     assert notes == [{"via": "graph"}]
 
 
+async def test_what_was_sent_can_be_asked_for_without_sending(journal, desk, threads):
+    """What was written down, else what a look back finds, which is then written down; nothing if there was no try."""
+    _, look_back = desk.say("hi")
+    assert await journal.found("t1", KEY, look_back) is None
+    desk.after = asyncio.CancelledError()
+    with pytest.raises(asyncio.CancelledError):
+        await _once(journal, desk)
+    assert [await journal.found("t1", KEY, look_back) for _ in range(2)] == ["c1/m0"] * 2
+    assert len(desk.looked) == 1 and await threads.origin("t1", "c1/m0") == KEY
+    assert await _once(journal, desk) == "c1/m0" and len(desk.posted) == 1
+
+
 async def test_tenants_do_not_see_each_others_calls(journal, desk):
     """The same key in two tenants is two calls."""
     assert await _once(journal, desk) == "c1/m0"
