@@ -6,6 +6,7 @@ to the employee in its place, and to the agent, whose private note is queued fir
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -76,7 +77,7 @@ class AnswerFiles:
             async with self._taken(file) as reply:
                 return await self._show(reply, step, send)
         except KeptOut as out:
-            await self._tell_agent(out, file.number)
+            await self._tell_agent(out, file)
             reason = self._say(f"file_reason_{out.reason}")
             line = self._say("file_kept", name=out.name, reason=reason)
             return await send(Reply(text=line, label=line), kept_out)
@@ -97,7 +98,12 @@ class AnswerFiles:
         policy = self._posts.policies[self._event.tenant_id]
         addressed = await self._addressed(file)
         async with self._posts.attachments.take(self._event, addressed, policy, self._since) as carried:
-            yield await self._reply(carried)
+            try:
+                yield await self._reply(carried)
+            except Throttled as error:
+                if error.ours:  # nothing was posted, and the next try brings it anew
+                    await self._posts.attachments.forget(carried)
+                raise
 
     async def _addressed(self, file: SharedFile) -> SharedFile:
         """Look a missing address up: a webhook can be faster than the store of files. Other threads go on meanwhile."""
@@ -121,16 +127,25 @@ class AnswerFiles:
         text = self._posts.linked(label, url, self._say("file_until", date=until))
         return Reply(text=text, is_html=True, label=label, picture=await _picture(carried, url))
 
-    async def _tell_agent(self, out: KeptOut, number: int) -> None:
+    async def _tell_agent(self, out: KeptOut, file: SharedFile) -> None:
         """Queue a private note, one for each file; the same at every try."""
         event, link, now = self._event, self._link, self._posts.clock()
-        about = replace(event, idempotency_key=ids.step_key(event.idempotency_key, f"file.{number}"))
+        about = replace(event, idempotency_key=ids.step_key(event.idempotency_key, f"file.{file.number}"))
         agent = Addressee(session=link.thread_key, locale=link.locale, conversation_id=link.conversation_id)
         if await self._posts.queue.put(files_notice("to-teams", about, agent, ((out.name, out.reason),), now)):
-            self._posts.telemetry.info("file_kept_out", reason=out.reason, tenant=event.tenant_id, trace=event.trace)
+            host = {"host": _host(file.url)} if out.reason == "bad_address" else {}
+            self._posts.telemetry.info(
+                "file_kept_out", reason=out.reason, tenant=event.tenant_id, trace=event.trace, **host
+            )
 
     def _say(self, key: str, **values: str) -> str:
         return self._posts.say(key, self._link.locale, **values)
+
+
+def _host(url: str) -> str:
+    """Give the host alone, for the administrator's allowlist: the rest of an address is a secret."""
+    found = re.match(r"https?://([A-Za-z0-9.-]{1,200})(?:[:/?#]|$)", url)
+    return found[1] if found else ""
 
 
 async def _picture(carried: Carried, url: str) -> Picture | None:

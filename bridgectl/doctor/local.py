@@ -66,6 +66,7 @@ def look_at_choices(report: Report, settings: Settings) -> None:
     for name, text in (
         ("BOT_SERVICE_URL_ALLOWLIST", settings.bot_service_url_allowlist),
         ("FRESHCHAT_HOST_ALLOWLIST", settings.freshchat_host_allowlist),
+        ("FRESHCHAT_FILE_HOST_ALLOWLIST", settings.freshchat_file_hosts),
     ):
         _look_at_allowlist(report, name, suffixes(text), settings.production)
 

@@ -57,7 +57,7 @@ class FreshchatControl:
         if actor_type not in ACTORS:
             refuse(f"actor_type must be one of {', '.join(ACTORS)}")
         parts = self._parts(body)
-        if not text_of(parts):
+        if not body.get("parts") and not text_of(parts):
             refuse("text, parts or files are needed")
         actor_id = self._actor_id(actor_type, body, conversation)
         words = Words(parts, actor_type, actor_id, str(body.get("type") or "normal"), source="web")
@@ -72,16 +72,18 @@ class FreshchatControl:
         files = body.get("files") or []
         if not isinstance(parts, list) or not isinstance(files, list):
             refuse("parts and files must be lists")
-        return [*map(self._with_link, parts), *(self._with_link({_kind(file): file}) for file in files)]
+        return [*map(self._with_link, parts), *(self._stored(_kind(file), file) for file in files)]
 
     def _with_link(self, part: JsonObject) -> JsonObject:
         """A part with a file in it becomes one with a link to it."""
         kind = next((kind for kind in KINDS if isinstance(part, dict) and isinstance(part.get(kind), dict)), "")
         value = part[kind] if kind else {}
-        if not kind or not {"base64", "text"} & value.keys():
-            return part
+        return self._stored(kind, value) if {"base64", "text"} & value.keys() else part
+
+    def _stored(self, kind: str, value: JsonObject) -> JsonObject:
         file = self._files.add(*file_of(value))
-        return self._links.part(kind, file, value.get("link_seconds"), value.get("hidden_reads") or 0)
+        seconds = count(value, "link_seconds", limit=10**7) if "link_seconds" in value else None
+        return self._links.part(kind, file, seconds, count(value, "hidden_reads") if "hidden_reads" in value else 0)
 
     async def assign(self, request: web.Request) -> web.Response:
         body = await body_of(request)

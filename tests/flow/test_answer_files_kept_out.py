@@ -57,21 +57,47 @@ REASONS: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"file": file("a.txt", b"")}, "a.txt", "it is empty"),
     ({"file": file("big.pdf", PDF + bytes(300_000))}, "big.pdf", "it is too large"),
+    ({"file": file("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99))}, "a.7z", "files of this type are not passed on"),
     ({"file": {"name": "a.pdf", "url": "https://files.example/a.pdf"}}, "a.pdf", "its address is not trusted"),
     ({"file": {"name": "a.pdf", "url": "file:///etc/passwd"}}, "a.pdf", "its address is not trusted"),
     ({"file": {"name": "../../etc/a.pdf", "url": "no address"}}, "_.._etc_a.pdf", "its address is not trusted"),
 ]
 
 
+SMALL = """
+[[tenant]]
+id = "{id}"
+max_file_bytes = 200000
+refused_files = ["program", "script", "archive"]
+
+[tenant.freshchat]
+url = "{url}"
+inbox = "{inbox}"
+api_key = "secret:A_KEY"
+webhook_keys = "secret:A_HOOK"
+webhook_token = "secret:A_PATH"
+"""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The product with small files only."""
-    async with running(
-        tmp_path_factory.mktemp("small"),
-        TEAMS_REPLY_VIA="bot",
-        BRIDGE_RETRY_WAIT="0.2",
-        BRIDGE_MAX_FILE_BYTES="200000",
-    ) as stack:
+    """The product for a tenant that wants small files only."""
+    folder = tmp_path_factory.mktemp("small")
+    tenants = {
+        "TEAMS_REPLY_VIA": "bot",
+        "BRIDGE_RETRY_WAIT": "0.2",
+        "BRIDGE_TENANTS_FILE": str(folder / "tenants.toml"),
+    }
+    async with running(folder, bridge=False, **tenants) as stack:
+        env = stack.config["env"]
+        stack.extra |= {
+            "A_KEY": env["FRESHCHAT_API_KEY"],
+            "A_HOOK": env["FRESHCHAT_WEBHOOK_KEYS"],
+            "A_PATH": env["FRESHCHAT_WEBHOOK_TOKEN"],
+        }
+        facts = {"id": stack.config["tenant"], "url": env["FRESHCHAT_API_URL"], "inbox": env["FRESHCHAT_CHANNEL_ID"]}
+        (folder / "tenants.toml").write_text(SMALL.format(**facts), encoding="utf-8")
+        await stack.start_bridge()
         yield stack
 
 
@@ -85,6 +111,15 @@ async def test_it_is_told_wherever_the_answer_goes(somewhere: Somewhere) -> None
     """In each scope, through both transports."""
     stack, place, _ = somewhere
     await kept_out(stack, place, REASONS[0][0], *REASONS[0][1:])
+
+
+async def test_the_administrator_learns_which_host_is_missing(small: Stack) -> None:
+    """And no more of the address."""
+    part = {"file": {"name": "a.pdf", "url": "https://s3.example/a/secret.pdf?X-Amz-Signature=1"}}
+    await kept_out(small, PERSONAL, part, "a.pdf", "its address is not trusted")
+    (record,) = [r for r in small.log() if r.get("host") == "s3.example"]
+    assert (record["action"], record["reason"]) == ("file_kept_out", "bad_address")
+    assert "secret.pdf" not in (small.folder / "bridge.log").read_text(encoding="utf-8")
 
 
 async def test_a_file_that_stays_away_is_given_up(stack: Stack) -> None:

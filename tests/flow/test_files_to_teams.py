@@ -204,6 +204,19 @@ async def test_files_stand_above_the_buttons_of_their_message(stack: Stack) -> N
     assert said[2]["text"] == "So?" and said[3]["card"]
 
 
+async def test_where_the_bot_may_post_no_card_files_stay_where_they_were(stack: Stack) -> None:
+    """What is offered follows as text."""
+    _, conversation = await asked(stack, {"scope": "groupChat"})
+    await stack.settled()
+    mark = word()
+    await stack.fault("connector", "status", match=POSTS["bot"][1], status=400, skip=2, times=1)
+    parts = [text(mark), {"file": file("a.pdf", PDF)}, {"callback": {"label": "Call me", "payload": "x"}}]
+    await stack.answer(conversation, "", parts=parts)
+    said = await shown_after(stack, mark, 3)
+    await stack.clear_faults()
+    assert link_in(said[1])[1].startswith("a.pdf ") and said[2]["text"] == "[Call me]"
+
+
 @pytest.mark.parametrize("hidden", [1, 2])
 async def test_a_file_without_an_address_is_looked_up(stack: Stack, hidden: int) -> None:
     """Its webhook came before the store had it; the words are there already, and other threads go on."""

@@ -22,7 +22,8 @@ from bots.adapter import MAX_BODY, Refusal, parse_object
 from bots.message_text import read_text
 from bridge import ids
 from bridge.errors import Rejected
-from bridge.events import Event, Ignored
+from bridge.events import Event, Ignored, SharedFile
+from bridge.file_posts import cut
 from bridge.ports import Reply
 from bridge.text import FRESHCHAT, TEAMS, parse_json, split
 from cards import agent_reply, agent_text, texts
@@ -124,7 +125,19 @@ def read_webhook(body: dict[str, Any]) -> Event | Ignored | None:
         assert event.idempotency_key == keys.idempotency_key
         assert ids.parse_freshchat_key(keys.idempotency_key).conversation == event.conversation_id
         _never_private(body)
+        _names_its_files(event)
     return event
+
+
+def _names_its_files(event: Event) -> None:
+    """Each file has a line of the words, one after the other, and cutting there loses nothing else."""
+    words, at = event.panel.words if event.panel else event.text, 0
+    for number, file in enumerate(event.files):
+        start, end = file.span
+        assert file.number == number and start >= at and words[start:end].startswith("[") and words[end - 1] == "]"
+        assert start == 0 or words[start - 1] == "\n"
+        at = end
+    assert sum(isinstance(piece, SharedFile) for piece in cut(words, event.files)) == len(event.files)
 
 
 def _never_private(body: dict[str, Any]) -> None:
