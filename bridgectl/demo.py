@@ -21,6 +21,8 @@ from bridgectl.output import run
 
 ROOT = Path(__file__).parent.parent
 BATCH = 200
+SHOWN = {"BRIDGE_REACTIONS": "on", "BRIDGE_CSAT": "on"}
+"""What is off by default and shown by the demo, unless the environment says otherwise."""
 
 
 def sandbox(
@@ -87,7 +89,7 @@ class _Demo:
             "BRIDGE_DATA_DIR": str(folder),
             "BRIDGE_LOG_LEVEL": "DEBUG",
         }
-        environment = os.environ | dict(settings) | own
+        environment = SHOWN | os.environ | dict(settings) | own
         if self._graph:
             login = await asyncio.create_subprocess_exec(
                 sys.executable,

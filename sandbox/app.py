@@ -8,10 +8,12 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sandbox import page_files
+from sandbox.control.changes import ChangeControl
 from sandbox.control.config import describe
 from sandbox.control.freshchat import FreshchatControl
 from sandbox.control.lab import Keys, LabControl
 from sandbox.control.presses import PressControl
+from sandbox.control.shown_files import ShownFiles
 from sandbox.control.teams import TeamsControl
 from sandbox.entra import Entra
 from sandbox.faults import FaultBook
@@ -200,6 +202,8 @@ class Sandbox:
             lambda: self.service_url,
         )
         self.presses = PressControl(self.world, self.ids, self.teams, self.client, lambda: self.service_url)
+        self.changes = ChangeControl(self.world, self.ids, self.teams, self.people, lambda: self.service_url)
+        self.shown_files = ShownFiles(self.settings, self.teams, self.shared_files)
         self.freshchat_control = FreshchatControl(
             self.world, self.freshchat, self.desk, self.webhooks, self.files, self.signed_links
         )
@@ -215,7 +219,7 @@ class Sandbox:
             middlewares=[_guard_control(self.options.open_control), gated], client_max_size=BODY_LIMIT
         )
         parts = (self.key_metadata, self.entra, self.connector, self.graph, self.graph_users, self.shared_files)
-        controls = (self.teams_control, self.presses, self.freshchat_control, self.lab)
+        controls = (self.teams_control, self.presses, self.changes, self.shown_files, self.freshchat_control, self.lab)
         app.add_routes([route for part in (*parts, *controls) for route in part.routes()])
         app.add_routes(self.freshchat_routes)
         app.add_routes([web.get("/files/{file}/{name}", self.files.serve), *self.signed_links.routes()])

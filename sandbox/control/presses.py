@@ -38,7 +38,7 @@ class PressControl:
         carried = body["data"] if isinstance(body.get("data"), dict) else action.get("data") or {}
         action = {**action, "data": {**carried, **(body.get("inputs") or {})}}
         person = chosen(self._world.everyone(), body.get("user"), "user")
-        activity = self._invoke(thread, str(body.get("reply_to") or message.id), person, action)
+        activity = self._activity(thread, str(body.get("reply_to") or message.id), person, action)
         started = time.perf_counter()
         outcomes = [await self._client.post(activity) for _ in range(count(body, "times"))]
         last = outcomes[-1]
@@ -59,14 +59,12 @@ class PressControl:
             refuse(f"no button is called {title!r}; there are {', '.join(str(a.get('title')) for a in actions)}", 404)
         return found or {"type": "Action.Execute", "verb": "choose"}
 
-    def _invoke(self, thread: Thread, reply_to: str, person: Person, action: JsonObject) -> JsonObject:
-        """The activity: unlike a message's it has no team in its channelData, and no text."""
+    def _activity(self, thread: Thread, reply_to: str, person: Person, action: JsonObject) -> JsonObject:
+        """The activity: unlike what is typed it has no team in its channelData, and no text."""
         conversation: JsonObject = {"isGroup": True} if thread.scope != "personal" else {}
         conversation |= {"conversationType": thread.scope, "tenantId": self._world.tenant, "id": thread.conversation_id}
         return {
-            "type": "invoke",
-            "name": "adaptiveCard/action",
-            "id": f"f:{self._ids.hex(16)}",
+            **self._kind(action),
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z",
             "channelId": "msteams",
             "serviceUrl": self._service_url(),
@@ -75,9 +73,15 @@ class PressControl:
             "recipient": {"id": self._world.bot_id, "name": self._world.bot_name},
             "replyToId": reply_to,
             "locale": person.locale,
-            "value": {"action": action, "trigger": "manual"},
             "channelData": {"tenant": {"id": self._world.tenant}},
         }
+
+    def _kind(self, action: JsonObject) -> JsonObject:
+        """Action.Execute is an invoke that waits for its answer, Action.Submit a message with a value."""
+        if action.get("type") == "Action.Submit":
+            return {"type": "message", "id": self._ids.message_id(), "value": action["data"]}
+        value = {"action": action, "trigger": "manual"}
+        return {"type": "invoke", "name": "adaptiveCard/action", "id": f"f:{self._ids.hex(16)}", "value": value}
 
 
 def _actions(element: Any) -> Iterator[JsonObject]:

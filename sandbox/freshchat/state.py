@@ -70,6 +70,7 @@ class Conversation:
             "type": message["message_type"],
             "created_time": message["created_time"],
             "parts": message["message_parts"],
+            "reply_parts": message["reply_parts"],
         }
 
     def actor_name(self, message: JsonObject) -> str:

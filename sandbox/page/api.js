@@ -32,7 +32,12 @@ const get = (path) => call('GET', path);
 
 export const api = {
   teamsMessage: (message) => post('/teams/messages', message),
-  teamsActivity: (activity) => post('/teams/activity', { activity }),
+  teamsPress: (body) => post('/teams/press', body),
+  teamsEdit: (body) => post('/teams/edit', body),
+  teamsDelete: (body) => post('/teams/delete', body),
+  teamsRestore: (body) => post('/teams/restore', body),
+  teamsReact: (body) => post('/teams/react', body),
+  teamsInstall: (body) => post('/teams/install', body),
   reply: (body) => post('/freshchat/reply', body),
   assign: (body) => post('/freshchat/assign', body),
   resolve: (body) => post('/freshchat/resolve', body),

@@ -1,12 +1,14 @@
 // The open conversation on the agent's side: who asks, the messages, and the reply box.
 
 import { createCompose } from './compose.js';
+import { exampleMenu } from './desk-examples.js';
+import { partNodes } from './desk-parts.js';
+import { drawPerson } from './desk-person.js';
 import { avatar, el, fill, icon, reconcile, stayAtEnd } from './dom.js';
 import { clock, lang, t } from './i18n.js';
 import { createMark } from './mark.js';
 import { agentOf, customerName, statusChip } from './people.js';
 import { agentName } from './places.js';
-import { safeHref, safeLink } from './sanitize.js';
 import { world } from './store.js';
 
 const parts = {};
@@ -18,18 +20,26 @@ export function mountConversation(stage, actions) {
   parts.resolve = actionButton('fc-resolve', actions.resolve);
   parts.reopen = actionButton('fc-reopen', actions.reopen);
   parts.head = el('header', { class: 'stage-head' }, parts.title, el('div', { class: 'actions' }, parts.assign, parts.resolve, parts.reopen));
-  parts.facts = el('dl', { class: 'facts' });
+  parts.facts = el('div', { class: 'person-strip', data: { testid: 'fc-person' } });
   parts.messages = el('ol', { class: 'desk-messages' });
   parts.empty = el('div', { class: 'empty' });
   parts.scroll = el('div', { class: 'feed', tabindex: '0', role: 'log', 'aria-live': 'polite', 'data-i18n-label': 'desk.conversation' }, parts.empty, parts.messages);
+  parts.examples = exampleMenu({ send: actions.offer, typed: takeTyped, person: () => current.item?.user?.email ?? '' });
   parts.compose = createCompose({
     testid: 'fc-compose',
     sendTestid: 'fc-send',
     toggles: [{ name: 'private', testid: 'fc-private', label: 'desk.private', glyph: 'lock', onChange: drawCompose }],
-    send: (text, { private: isPrivate }) => actions.reply(text, isPrivate),
+    extras: [parts.examples.node],
+    send: (text, { private: isPrivate }, files) => actions.reply(text, isPrivate, files),
   });
   parts.toEnd = stayAtEnd(parts.scroll, parts.messages);
   stage.append(parts.head, parts.facts, parts.scroll, parts.compose.node);
+}
+
+function takeTyped() {
+  const typed = parts.compose.input.value.trim();
+  parts.compose.clear();
+  return typed;
 }
 
 function actionButton(testid, run) {
@@ -45,7 +55,7 @@ export function drawConversation(item, agent, { toBottom = false } = {}) {
   drawMessages(item?.messages ?? []);
   if (!item) return;
   drawHead();
-  drawFacts();
+  drawPerson(parts.facts, item);
   drawCompose();
   if (switched || grew || toBottom) parts.toEnd();
 }
@@ -69,27 +79,13 @@ function drawHead() {
   parts.reopen.hidden = !resolved;
 }
 
-function drawFacts() {
-  const { item } = current;
-  const inbox = world.config.inboxes?.find((entry) => entry.id === item.channel_id);
-  const rows = [
-    [t('desk.inbox'), inbox?.name ?? item.channel_id],
-    ['', agentOf(item.assigned_agent) ? t('desk.assigned', { agent: agentOf(item.assigned_agent) }) : t('desk.unassigned')],
-    ...Object.entries(item.properties ?? {}).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : value]),
-  ];
-  fill(parts.facts, rows.filter(([, value]) => value !== null && value !== '').map(fact));
-}
-
-function fact([name, value]) {
-  return el('div', {}, el('dt', { text: name }), el('dd', { text: value, title: String(value) }));
-}
-
 function drawCompose() {
   const isPrivate = parts.compose.toggle('private').box.checked;
   parts.compose.node.classList.toggle('is-private', isPrivate);
   parts.compose.setPlaceholder(isPrivate ? t('desk.noteFor') : t('desk.replyTo', { user: customerName(current.item) }));
   parts.compose.setSendLabel(t(isPrivate ? 'desk.addNote' : 'desk.send'));
   parts.compose.toggle('private').relabel();
+  parts.examples.setLabel(t('example.menu'));
 }
 
 function drawMessages(messages) {
@@ -112,7 +108,7 @@ function drawMessage(node, message) {
     el(
       'div', { class: 'message-main' },
       el('div', { class: 'message-head' }, style !== 'system' && el('strong', { text: name }), sign, el('time', { datetime: message.created_time, text: clock(message.created_time) })),
-      el('div', { class: 'message-body' }, el('span', { class: 'plain', text: wordsOf(message) }), filesOf(message)),
+      el('div', { class: 'message-body' }, partNodes(message)),
       style === 'agent' && createMark(message.id),
     ),
   );
@@ -122,26 +118,4 @@ function styleOf({ actor_type: actor, type }) {
   if (type && type !== 'normal') return type === 'system' ? 'system' : 'note';
   if (actor === 'user' || actor === 'system') return actor;
   return 'agent';
-}
-
-const FILE_KINDS = new Set(['image', 'video', 'file', 'url_button']);
-
-const partsOf = (message) => (Array.isArray(message.parts) ? message.parts.flatMap((part) => Object.entries(part ?? {})) : []);
-
-/** The words alone: files and links are drawn beside them, other parts keep the reading the sandbox gives them. */
-function wordsOf(message) {
-  const parts = partsOf(message);
-  const plain = parts.every(([kind]) => kind === 'text' || FILE_KINDS.has(kind));
-  if (!parts.length || !plain) return message.text ?? '';
-  return parts.filter(([kind]) => kind === 'text').map(([, value]) => value?.content ?? '').join('\n');
-}
-
-const filesOf = (message) => partsOf(message).filter(([kind]) => FILE_KINDS.has(kind)).map(fileNode);
-
-function fileNode([kind, value]) {
-  const href = safeHref(value?.url);
-  const node = href ? safeLink(href) : el('span');
-  node.className = 'part';
-  node.append(icon('file'), value?.name ?? value?.label ?? kind.replaceAll('_', ' '));
-  return node;
 }

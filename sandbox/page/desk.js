@@ -2,6 +2,7 @@
 
 import { api } from './api.js';
 import { mountConversation, drawConversation } from './desk-conversation.js';
+import { previewOf } from './desk-parts.js';
 import { avatar, el, fill, icon, reconcile } from './dom.js';
 import { clock, lang, onLanguage, t } from './i18n.js';
 import { agentOf, customerName, statusChip } from './people.js';
@@ -32,7 +33,7 @@ export function mountDesk(root) {
       parts.stage,
     ),
   );
-  mountConversation(parts.stage, { reply, assign, resolve, reopen });
+  mountConversation(parts.stage, { reply, offer, assign, resolve, reopen });
   on('config', draw);
   on('freshchat', changed);
   on('show', show);
@@ -99,7 +100,7 @@ function drawItem(node, item) {
   );
 }
 
-const preview = (message) => (message.text || '…').replace(/\s+/g, ' ').slice(0, 90);
+const preview = (message) => (previewOf(message) || '…').replace(/\s+/g, ' ').slice(0, 90);
 const lastTime = (item) => Date.parse(item.messages.at(-1)?.created_time ?? item.created_time) || 0;
 const assigneeName = (item) => agentOf(item.assigned_agent);
 const userCount = (item) => item.messages.filter((message) => message.actor_type === 'user').length;
@@ -146,7 +147,8 @@ function show(trace) {
   if (item) open(item.conversation_id);
 }
 
-const reply = (text, isPrivate) => act(api.reply, { text, type: isPrivate ? 'private' : 'normal' });
+const reply = (text, isPrivate, files) => act(api.reply, { text, files, type: isPrivate ? 'private' : 'normal' });
+const offer = (messageParts, replies) => act(api.reply, { parts: messageParts, reply_parts: replies });
 const assign = () => act(api.assign);
 const resolve = () => act(api.resolve);
 const reopen = () => act(api.reopen);

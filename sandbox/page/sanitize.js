@@ -1,8 +1,10 @@
 // Message markup from outside. It is parsed in an inert document and rebuilt from an allow list:
-// no attribute of the source survives except a checked link address.
+// no attribute of the source survives except a checked link address. A picture is drawn by the caller, or is its words.
 
 const KEEP = new Map([
   ['STRONG', 'strong'], ['B', 'strong'], ['EM', 'em'], ['I', 'em'], ['BR', 'br'], ['P', 'p'], ['DIV', 'p'],
+  ['S', 's'], ['STRIKE', 's'], ['DEL', 's'], ['U', 'u'], ['H1', 'h5'], ['H2', 'h5'], ['H3', 'h6'],
+  ['TABLE', 'table'], ['TBODY', 'tbody'], ['THEAD', 'thead'], ['TR', 'tr'], ['TD', 'td'], ['TH', 'th'],
   ['UL', 'ul'], ['OL', 'ol'], ['LI', 'li'], ['CODE', 'code'], ['PRE', 'pre'], ['BLOCKQUOTE', 'blockquote'],
 ]);
 const DROP = new Set([
@@ -11,11 +13,11 @@ const DROP = new Set([
 const SCHEMES = new Set(['http:', 'https:', 'mailto:']);
 const MAX_DEPTH = 40;
 
-/** Turn untrusted html into a fragment of allowed nodes. */
-export function safeFragment(html) {
+/** Turn untrusted html into a fragment of allowed nodes; `picture(src, alt)` may give a node for an image, or null. */
+export function safeFragment(html, { picture = () => null } = {}) {
   const parsed = new DOMParser().parseFromString(quiet(String(html ?? '')), 'text/html');
   const out = document.createDocumentFragment();
-  copyChildren(parsed.body, out, 0);
+  copyChildren(parsed.body, out, 0, picture);
   return out;
 }
 
@@ -48,28 +50,33 @@ export function safeLink(href) {
   return link;
 }
 
-function copyChildren(from, to, depth) {
-  for (const child of from.childNodes) copyNode(child, to, depth);
+function copyChildren(from, to, depth, picture) {
+  for (const child of from.childNodes) copyNode(child, to, depth, picture);
 }
 
-function copyNode(node, to, depth) {
+function copyNode(node, to, depth, picture) {
   if (node.nodeType === Node.TEXT_NODE) {
     to.append(node.data);
   } else if (node.nodeType === Node.ELEMENT_NODE) {
-    copyElement(node, to, depth);
+    copyElement(node, to, depth, picture);
   }
 }
 
-function copyElement(node, to, depth) {
+function copyElement(node, to, depth, picture) {
   const name = node.tagName.toUpperCase();
   if (DROP.has(name)) return;
   if (depth > MAX_DEPTH) {
     to.append(node.textContent);
     return;
   }
+  if (name === 'IMG') {
+    const alt = node.getAttribute('alt') ?? '';
+    to.append(picture(node.getAttribute('src'), alt) ?? alt);
+    return;
+  }
   const target = elementFor(node, name);
   if (target) to.append(target);
-  copyChildren(node, target ?? to, depth + 1);
+  copyChildren(node, target ?? to, depth + 1, picture);
 }
 
 function elementFor(node, name) {

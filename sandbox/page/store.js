@@ -47,7 +47,7 @@ const handlers = {
   },
   timeline(data) {
     const records = Array.isArray(data) ? data : [data];
-    emit('timeline', { traces: new Set(records.map((record) => world.traces.add(record))) });
+    emit('timeline', { traces: new Set(records.map((record) => world.traces.add(record)).filter(Boolean)) });
   },
 };
 

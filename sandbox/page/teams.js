@@ -1,13 +1,14 @@
 // The left pane: what an employee sees. One user at a time, their places, and the place they are in.
 
-import { cardActivity } from './activity.js';
 import { api } from './api.js';
 import { createCompose } from './compose.js';
 import { avatar, el, fill, flash, icon, reconcile, reveal, stayAtEnd } from './dom.js';
 import { lang, onLanguage, t } from './i18n.js';
 import { noteUnsent } from './mark.js';
+import { commandMenu, installMenu } from './place-menus.js';
 import { botName, chatMessages, contains, membersOf, placesOf, threadsIn, userKey, users } from './places.js';
 import { on, threadKey, world } from './store.js';
+import { actsOf } from './teams-acts.js';
 import { createThread, drawMessages, drawThread, refreshThreadLabels } from './teams-thread.js';
 import { reportBridge, reportError, taken } from './toast.js';
 
@@ -31,11 +32,14 @@ export function mountTeams(root) {
   parts.empty = el('div', { class: 'empty' });
   parts.scroll = el('div', { class: 'feed', tabindex: '0', role: 'log', 'aria-live': 'polite', 'data-i18n-label': 'teams.sees' }, parts.empty, parts.feed);
   parts.toEnd = stayAtEnd(parts.scroll, parts.feed);
+  parts.commands = commandMenu({ say: (word) => post(word, true, null), locale: () => currentUser()?.locale });
+  parts.install = installMenu({ where: () => ({ scope: currentPlace().scope, user: view.user, ...currentPlace().address }) });
   parts.compose = createCompose({
     testid: 'teams-compose',
     sendTestid: 'teams-send',
     toggles: [{ name: 'mention', testid: 'teams-mention', label: () => t('teams.mention', { bot: botName() }), checked: true }],
-    send: (text, { mention }) => post(text, mention, null),
+    extras: [parts.commands.node],
+    send: (text, { mention }, files) => post(text, mention, null, files),
   });
   root.append(
     head(),
@@ -104,7 +108,9 @@ function drawPlace() {
   const place = currentPlace();
   view.placeSlug = place.slug;
   view.unread.delete(unreadKey(place));
-  fill(parts.title, icon(place.icon), el('h3', { text: displayName(place) }), el('p', { text: placeHint(place) }));
+  fill(parts.title, icon(place.icon), el('h3', { text: displayName(place) }), el('p', { text: placeHint(place) }), parts.install.node);
+  parts.install.setLabel(t('install.menu', { bot: botName() }));
+  parts.commands.setLabel(t('command.menu', { bot: botName() }));
   parts.compose.setPlaceholder(t(place.scope === 'channel' ? 'teams.newPost' : 'teams.newMessage'));
   parts.compose.setSendLabel(t('teams.send'));
   parts.compose.toggle('mention').relabel();
@@ -125,11 +131,13 @@ function drawFeed(place) {
   reconcile(parts.feed, items, {
     key: (item) => `${view.user}|${place.slug}|${isChannel ? threadKey(item) : 'chat'}`,
     version: (item) => `${lang()}|${JSON.stringify(item.messages)}`,
-    create: (item) => (isChannel ? createThread(item, { reply, press }) : el('li', {}, el('ol', { class: 'chat', data: { testid: 'teams-chat' } }))),
-    update: (node, item) => (isChannel ? drawThread(node, item, { press }) : drawMessages(node.firstChild, item, { me: view.user, press })),
+    create: (item) => (isChannel ? createThread(item, { reply }) : el('li', {}, el('ol', { class: 'chat', data: { testid: 'teams-chat' } }))),
+    update: (node, item) => (isChannel ? drawThread : drawChat)(node, item, actsOf(view.user)),
   });
   drawEmpty(place, items.length === 0);
 }
+
+const drawChat = (node, item, acts) => drawMessages(node.firstChild, item, acts);
 
 function chatItems(place) {
   const messages = chatMessages(place);
@@ -166,13 +174,13 @@ function go(slug) {
   parts.toEnd();
 }
 
-const reply = (thread, text, mention) => post(text, mention, thread.thread);
+const reply = (thread, text, mention, files) => post(text, mention, thread.thread, files);
 
 /** Send as the current user; false means the text must be kept. */
-async function post(text, mention, thread) {
+async function post(text, mention, thread, files = []) {
   if (!world.config) return false;
   const place = currentPlace();
-  const message = { scope: place.scope, user: view.user, thread, text, mention: place.scope === 'personal' ? false : mention, ...place.address };
+  const message = { scope: place.scope, user: view.user, thread, text, files, mention: place.scope === 'personal' ? false : mention, ...place.address };
   try {
     const answer = await api.teamsMessage(message);
     reportBridge(answer?.status);
@@ -181,16 +189,6 @@ async function post(text, mention, thread) {
   } catch (error) {
     reportError(error);
     return false;
-  }
-}
-
-/** Press a button of a card as the current user. */
-async function press(thread, message, action, values) {
-  try {
-    const answer = await api.teamsActivity(cardActivity({ user: currentUser(), thread, message, action, values }));
-    reportBridge(answer?.status);
-  } catch (error) {
-    reportError(error);
   }
 }
 

@@ -7,6 +7,7 @@ import { emit, on, world } from './store.js';
 import { toneOf } from './traces.js';
 
 const PLAIN = new Set(['ts', 'action', 'ms', 'trace', 'level', 'logger']);
+const STATE = /:conversation_(\w+?)(?::|%3A)/;
 const parts = {};
 let drawing = null;
 let words = new Map();
@@ -47,7 +48,7 @@ function toggle() {
 }
 
 function drawHead() {
-  const size = world.traces.byId.size;
+  const size = world.traces.messages();
   const label = t(parts.root.classList.contains('folded') ? 'time.expand' : 'time.collapse');
   parts.count.textContent = size ? t('time.count', { n: size }) : '';
   parts.toggle.title = label;
@@ -90,7 +91,7 @@ function drawRow(node, trace) {
     summary,
     el('time', { text: clock(first.ts, true) }),
     directionBadge(trace.direction),
-    el('span', { class: 'row-text' }, el('span', { class: 'row-words', text: sourceText(trace) || shortKey(trace) }), el('code', { text: shortId(trace) })),
+    el('span', { class: 'row-text' }, kindChip(trace), el('span', { class: 'row-words', text: sourceText(trace) || titleOf(trace) }), el('code', { text: shortId(trace) })),
     el('span', { class: 'steps', role: 'list' }, trace.records.map(step)),
     el('span', { class: 'total', text: duration(trace.ms) }),
     icon('chevron'),
@@ -130,7 +131,18 @@ function wordsById() {
   return new Map(sources.flatMap(({ messages }) => messages.map((message) => [String(message.id), message.text ?? ''])));
 }
 
-const shortKey = (trace) => (trace.key ? trace.key.split('/').slice(-2).join('/') : actionName(trace.records[0].action));
+/** What it is about when there are no words: a change of state, a reason to leave it alone, else its key. */
+function titleOf({ key, records: [first] }) {
+  const change = STATE.exec(key ?? '')?.[1] ?? first.outcome;
+  if (known(`about.${change}`)) return t(`about.${change}`);
+  return key ? key.split('/').slice(-2).join('/') : actionName(first.action);
+}
+
+function kindChip({ records }) {
+  const kind = records.find((record) => record.kind)?.kind;
+  return known(`kind.${kind}`) ? el('span', { class: 'badge', text: t(`kind.${kind}`) }) : null;
+}
+
 const shortId = (trace) => (trace.records[0].trace ? String(trace.id).slice(0, 8) : '');
 
 function recordTable(trace) {

@@ -28,8 +28,9 @@ export class Traces {
     this.loose = 0;
   }
 
-  /** Take one log record in and return the trace it belongs to. */
+  /** Take one log record in and return the trace it belongs to; null for a step that belongs to no message. */
   add(record) {
+    if (!record.trace && !record.key && toneOf(record) === 'step') return null;
     const id = record.trace ?? record.key ?? `loose-${(this.loose += 1)}`;
     const trace = this.byId.get(id) ?? emptyTrace(id);
     trace.records.push(record);
@@ -49,6 +50,11 @@ export class Traces {
   /** The trace whose cause is this message, if the bridge has spoken of it. */
   ofMessage(messageId) {
     return this.bySourceId.get(String(messageId));
+  }
+
+  /** How many of them are about a message. */
+  messages() {
+    return [...this.byId.values()].filter(({ key, records }) => key || records[0].trace).length;
   }
 
   newestFirst() {

@@ -52,18 +52,20 @@ class SharedFiles:
             return self._reference(file)
         if content_type.startswith("image/"):
             url = f"{self._origin()}/connector/{self._world.tenant}/v3/attachments/{file.id}/views/original"
+            self._remember(url, file)
             return {"contentType": content_type, "contentUrl": url, "name": name}
         content = {
             "downloadUrl": f"{self._origin()}{file.path}",
             "uniqueId": str(uuid.uuid4()).upper(),
             "fileType": file.extension,
         }
-        return {
-            "contentType": DOWNLOAD_INFO,
-            "contentUrl": self._sharepoint_url(file),
-            "name": name,
-            "content": content,
-        }
+        url = self._sharepoint_url(file)
+        self._remember(url, file)
+        return {"contentType": DOWNLOAD_INFO, "contentUrl": url, "name": name, "content": content}
+
+    def behind(self, url: str) -> StoredFile | None:
+        """The file that an attachment's contentUrl stands for."""
+        return self._by_url.get(url)
 
     async def view(self, request: web.Request) -> web.Response:
         """The bytes of a picture, for the bot's token only."""
@@ -111,10 +113,13 @@ class SharedFiles:
 
     def _reference(self, file: StoredFile) -> JsonObject:
         url = self._sharepoint_url(file)
+        self._remember(url, file)
+        return {"id": str(uuid.uuid4()), "contentType": "reference", "contentUrl": url, "name": file.name}
+
+    def _remember(self, url: str, file: StoredFile) -> None:
         self._by_url[url] = file
         if len(self._by_url) > KEPT:
             self._by_url.popitem(last=False)
-        return {"id": str(uuid.uuid4()), "contentType": "reference", "contentUrl": url, "name": file.name}
 
     def _sharepoint_url(self, file: StoredFile) -> str:
         return f"https://fenn.sharepoint.example/sites/Facilities/Shared%20Documents/{file.id[:8]}/{quote(file.name)}"

@@ -40,6 +40,10 @@ class Message:
     mentions: list[JsonObject] = field(default_factory=list)
     hosted: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     subject: str | None = None
+    #: What a person typed, without mentions and markup.
+    typed: str = ""
+    #: Who reacted, by kind of reaction.
+    reactions: dict[str, list[str]] = field(default_factory=dict)
     edited: float | None = None
     deleted: float | None = None
 
@@ -68,8 +72,9 @@ class Message:
             shown["attachments"] = [_file(a) for a in self.attachments if a.get("content") not in cards]
         if self.hosted:
             shown["hosted"] = {name: _bytes(*content) for name, content in self.hosted.items()}
-        if self.mentions:
-            shown["mentions"] = self.mentions
+        for name in ("mentions", "reactions", "typed"):
+            if value := getattr(self, name):
+                shown[name] = value
         if self.edited or self.deleted:
             shown |= {"edited": bool(self.edited), "deleted": bool(self.deleted)}
         return shown

@@ -82,6 +82,8 @@ def test_the_timeline_groups_records_by_trace_and_survives_unknown_actions(shown
         {"ts": "2026-01-01T00:00:01Z", "action": "never_heard_of", "trace": "t1", "extra": {"a": ["<b>"]}},
         {"ts": "2026-01-01T00:00:02Z", "action": "delivered", "trace": "t1", "ms": 123.4},
         {"ts": "2026-01-01T00:00:03Z", "action": "dead_letter", "trace": "t2", "code": "NotLinked"},
+        {"action": "hold", "tenant": "t"},
+        {"action": "reconciled", "missing": 0},
         {"action": None},
     ]
     shown.post("/_sandbox/timeline", records)
@@ -92,6 +94,8 @@ def test_the_timeline_groups_records_by_trace_and_survives_unknown_actions(shown
     expect(carried).to_contain_text("never heard of")
     expect(carried).to_contain_text("123 ms")
     expect(shown.page.locator('[data-trace="t2"]')).to_have_attribute("data-tone", "bad")
+    expect(rows.filter(has_text="on hold")).to_have_count(1)
+    expect(shown.page.locator("#timeline .count")).to_have_text("2 messages")
 
 
 def test_trouble_can_be_made_and_cleared(shown: Any) -> None:

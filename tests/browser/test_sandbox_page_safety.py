@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.hands import Bridge, upload
+
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = api.expect
 
@@ -54,6 +56,8 @@ MARKUP = [
     ("<style>body{display:none}</style>b", "b"),
     ("<unknown><b>a</b></unknown>", "<strong>a</strong>"),
     ('<form action="https://evil.example"><button>a</button></form>', "a"),
+    ("<s>a</s><table><tr><td width=1>b</td></tr></table>", "<s>a</s><table><tbody><tr><td>b</td></tr></tbody></table>"),
+    ('<img src="https://evil.example/x.png" alt="<b>chart</b>">', "&lt;b&gt;chart&lt;/b&gt;"),
     ("&lt;script&gt;alert(1)&lt;/script&gt;", "&lt;script&gt;alert(1)&lt;/script&gt;"),
 ]
 
@@ -93,6 +97,14 @@ def test_typed_markup_is_shown_as_text(shown: Any) -> None:
 
 def test_every_control_has_a_name(shown: Any) -> None:
     shown.ask("A thread with its reply box")
+    bridge = Bridge(shown)
+    choices = [{"title": "Floor 1", "value": "1"}]
+    fields = [{"type": "Input.ChoiceSet", "id": "a", "choices": choices}, {"type": "Input.Text", "id": "b"}]
+    bridge.shows_card(*fields, {"type": "Input.ChoiceSet", "id": "c", "style": "expanded", "choices": choices})
+    expect(shown.find("teams-card")).to_be_visible()
+    shown.find("teams-message").first.get_by_test_id("teams-edit").focus()
+    shown.page.keyboard.press("Enter")
+    shown.find("teams-compose-files").set_input_files([upload("a.txt", "text/plain", b"a")])
     shown.carry_over("A conversation with its buttons")
     expect(shown.find("fc-conversation")).to_be_visible()
     nameless = shown.page.evaluate(
