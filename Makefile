@@ -5,13 +5,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench fuzz docs lock clean
+.PHONY: help demo story pictures serve test check bench fuzz docs lock clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/run ## the bridge with a sandbox that plays Teams and Freshchat; prints the address of a page
 	$(BIN)/python -m bridgectl sandbox
+
+story: $(VENV)/run ## play the whole story in the running demo, and check what arrives; PACE=0 as fast as it goes
+	$(BIN)/python -m sandbox.scenario --pace $(or $(PACE),4)
 
 serve: $(VENV)/run ## the bridge with the settings of the environment and .env
 	$(BIN)/python app.py
@@ -31,6 +34,9 @@ bench: $(VENV)/dev ## the benchmark table, with its baselines in the same run
 
 fuzz: $(VENV)/dev ## nightly: 100,000 hostile inputs to doors, translators and files; what breaks one is kept as a fixture
 	$(BIN)/python -m tests.fuzz
+
+pictures: $(VENV)/dev ## take the pictures of docs/img again (needs Chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 docs: $(VENV)/dev ## write docs/settings.md and docs/cli.md from the code
 	$(BIN)/python -m bridgectl.reference

@@ -2,6 +2,7 @@
 
 import { api } from './api.js';
 import { t } from './i18n.js';
+import { botName } from './places.js';
 import { createPopup } from './popup.js';
 import { reportBridge, reportError } from './toast.js';
 
@@ -14,7 +15,7 @@ const COMMANDS = {
 /** The commands of the app; `say(word)` sends one as the user, whose locale `locale()` gives. */
 export function commandMenu({ say, locale }) {
   const names = COMMANDS.en;
-  const items = () => words(locale()).map((text, index) => ({ text, hint: t(`command.${names[index]}`), testid: `command-${names[index]}`, run: () => say(text) }));
+  const items = () => words(locale()).map((text, index) => ({ text, hint: t(`command.${names[index]}`, { bot: botName() }), testid: `command-${names[index]}`, run: () => say(text) }));
   return createPopup({ testid: 'teams-commands', glyph: 'slash', items });
 }
 

@@ -147,6 +147,7 @@ export const en = {
   'time.title': 'What the bridge did',
   'time.subtitle': 'one row per message',
   'time.count': '{n} messages',
+  'time.count.one': '{n} message',
   'time.collapse': 'Hide timeline',
   'time.expand': 'Show timeline',
   'time.empty': 'Nothing carried yet',

@@ -147,6 +147,7 @@ export const ko = {
   'time.title': '브리지가 한 일',
   'time.subtitle': '메시지마다 한 줄',
   'time.count': '메시지 {n}개',
+  'time.count.one': '메시지 {n}개',
   'time.collapse': '타임라인 숨기기',
   'time.expand': '타임라인 표시',
   'time.empty': '아직 전달된 메시지가 없습니다',

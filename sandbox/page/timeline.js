@@ -50,7 +50,7 @@ function toggle() {
 function drawHead() {
   const size = world.traces.messages();
   const label = t(parts.root.classList.contains('folded') ? 'time.expand' : 'time.collapse');
-  parts.count.textContent = size ? t('time.count', { n: size }) : '';
+  parts.count.textContent = size ? t(size === 1 ? 'time.count.one' : 'time.count', { n: size }) : '';
   parts.toggle.title = label;
   parts.toggle.setAttribute('aria-label', label);
 }
@@ -123,8 +123,8 @@ function actionName(action) {
   return known(key) ? t(key) : String(action ?? '…').replaceAll('_', ' ');
 }
 
-/** The words of the message a trace is about, found on the side it came from. */
-const sourceText = (trace) => words.get(trace.sourceId) ?? '';
+/** The words of the message a trace is about, on the side it came from; of a press or a reaction, those it became. */
+const sourceText = (trace) => words.get(trace.sourceId) ?? words.get(trace.records.at(-1).message) ?? '';
 
 function wordsById() {
   const sources = [...world.threads.values(), ...world.conversations.values()];

@@ -1,11 +1,7 @@
-"""`make demo`, as a stranger sees it: type as an employee, answer as an agent, in a real browser.
-
-With SCREENSHOTS=<folder> the pictures of the README are taken from this run.
-"""
+"""`make demo`, as a stranger sees it: type as an employee, answer as an agent, in a real browser."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -75,11 +71,6 @@ def _arrives(page: Any, test_id: str, text: str) -> None:
     expect(page.get_by_test_id(test_id).filter(has_text=text).first).to_be_visible(timeout=PATIENCE_MS)
 
 
-def _picture(page: Any, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=str(Path(folder) / name))
-
-
 def test_a_question_is_answered_in_its_thread_and_a_note_is_not(page: Any) -> None:
     """Channel and personal chat, English and Korean: answers arrive where they were asked; the note stays inside."""
     _ask(page, "비밀번호가 만료되었는데 초기화해 주실 수 있나요?", "personal", "minjun")
@@ -96,8 +87,43 @@ def test_a_question_is_answered_in_its_thread_and_a_note_is_not(page: Any) -> No
     expect(page.get_by_test_id("teams-message").filter(has_text="Known problem")).to_have_count(0)
     rows = page.get_by_test_id("timeline-row")
     expect(rows.filter(has_text="PAPER JAM 14").first).to_be_visible()
-    page.wait_for_timeout(400)  # let marks and unread dots settle for the picture
-    _picture(page, "demo.png")
     page.get_by_test_id("lang-select").select_option("ko")
     expect(page.locator("html")).to_have_attribute("lang", "ko")
-    _picture(page, "demo.ko.png")
+
+
+def test_a_choice_is_made_and_reacted_to(page: Any) -> None:
+    """Buttons of a ready answer: the choice reaches the agent, the card shows it; so does a reaction, and a command."""
+    _ask(page, "Which cable do I need?", "personal", "ada")
+    _arrives(page, "fc-conversation", "Which cable")
+    page.get_by_test_id("fc-conversation").filter(has_text="Which cable").click()
+    page.get_by_test_id("fc-examples").click()
+    page.get_by_test_id("example-buttons").click()
+    card = page.get_by_test_id("teams-message").filter(has=page.get_by_test_id("teams-card")).last
+    card.get_by_role("button", name="Yes, it works").click()
+    expect(card).to_contain_text("Chosen: Yes, it works")
+    expect(card.get_by_test_id("teams-card-action")).to_have_count(0)
+    _arrives(page, "fc-message", "Yes, it works")
+    card.get_by_test_id("teams-react").click()
+    page.get_by_test_id("react-like").click()
+    _arrives(page, "fc-message", "👍")
+    page.get_by_test_id("teams-commands").click()
+    page.get_by_test_id("command-status").click()
+    _arrives(page, "teams-message", "since")
+
+
+def test_an_end_is_rated_and_an_edit_is_told(page: Any) -> None:
+    """The agent reads the new words; the rating card gives its stars and its comment to Freshchat."""
+    _ask(page, "The projector is dark", "personal", "minjun")
+    _arrives(page, "fc-conversation", "The projector")
+    message = page.get_by_test_id("teams-message").filter(has_text="The projector").last
+    message.get_by_test_id("teams-edit").click()
+    page.get_by_test_id("teams-edit-text").fill("The beamer is dark")
+    page.get_by_test_id("teams-edit-save").click()
+    page.get_by_test_id("fc-conversation").filter(has_text="김민준").first.click()
+    _arrives(page, "fc-message", "The beamer is dark")
+    page.get_by_test_id("fc-resolve").click()
+    card = page.get_by_test_id("teams-card").last
+    card.get_by_test_id("teams-card-text").fill("고맙습니다")
+    card.get_by_role("button", name="★★★★", exact=True).click()
+    expect(page.get_by_test_id("fc-rating")).to_contain_text("★★★★☆")
+    expect(page.get_by_test_id("fc-rating")).to_contain_text("고맙습니다")

@@ -199,6 +199,7 @@ def test_a_command_is_sent_in_ones_language(shown: Any, bridge: Bridge, user: st
     shown.find("teams-user-select").select_option(user)
     shown.find("teams-place-general").click()
     shown.find("teams-commands").click()
+    expect(shown.find("command-help")).to_contain_text("what Desk understands")
     shown.find("command-help").click()
     expect(last(shown)).to_contain_text(word)
     assert bridge.told()[-1]["text"] == f"<at>Desk</at> {word}"

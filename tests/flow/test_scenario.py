@@ -1,0 +1,61 @@
+"""`python -m sandbox.scenario` sees the whole story in a running bridge, and says so when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from stack import ROOT, Stack, free_port, running
+
+SHOWN = {"BRIDGE_REACTIONS": "on", "BRIDGE_CSAT": "on", "BRIDGE_RETRY_WAIT": "0.2"}
+"""What the demo switches on, and shorter waits."""
+
+
+async def play(url: str, *options: str) -> tuple[int, str]:
+    """Play the story; give exit code and output."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox.scenario", "--url", url, *options, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(child.communicate(), 300)
+    return child.returncode or 0, out.decode()
+
+
+async def with_graph(stack: Stack) -> None:
+    """Sign the service account in, then start the bridge."""
+    assert (await stack.bridgectl("graph", "login"))[0] == 0
+    await stack.start_bridge()
+
+
+async def test_all_steps_go_as_expected_twice(tmp_path: Path) -> None:
+    """With answers through Graph; in both languages, in the same world one after the other."""
+    async with running(tmp_path, bridge=False, **SHOWN) as stack:
+        await with_graph(stack)
+        code, out = await play(stack.url)
+        assert (code, "✗" in out) == (0, False), out
+        code, out = await play(stack.url, "--lang", "ko")
+        assert (code, "✗" in out) == (0, False), out
+        assert "평가 카드" in out
+
+
+async def test_all_steps_go_as_expected_through_the_bot(tmp_path: Path) -> None:
+    """Without a signed-in account."""
+    async with running(tmp_path, TEAMS_REPLY_VIA="bot", **SHOWN) as stack:
+        code, out = await play(stack.url)
+        assert (code, "✗" in out) == (0, False), out
+
+
+async def test_what_does_not_arrive_is_told(tmp_path: Path) -> None:
+    """A bridge that is stopped takes nothing: every step that needs it fails, and so does the story."""
+    async with running(tmp_path, bridge=False) as stack:
+        code, out = await play(stack.url, "--patience", "0.1")
+        assert code == 1
+        assert out.count("✗") >= out.count("✓")
+        assert "NOT SEEN: a bridge that takes the message" in out
+        assert out.endswith("steps went as expected.\n")
+
+
+async def test_without_a_demo_it_says_how_to_start_one() -> None:
+    """With its own exit code."""
+    code, out = await play(f"http://127.0.0.1:{free_port()}")
+    assert (code, "make demo" in out) == (2, True)
