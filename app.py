@@ -63,12 +63,13 @@ from bridge.patience import Patience
 from bridge.ports import Direction, Scanner, Sentiment
 from bridge.reception import Reception
 from bridge.redaction import Redaction
+from bridge.reply_posts import Transports
 from bridge.settings import Settings, load
 from bridge.switches import switches
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, rates, redacting, with_reactions
 from bridge.to_freshchat import Desk, ToFreshchat
-from bridge.to_teams import ToTeams, Transports
+from bridge.to_teams import ToTeams
 from bridge.turns import Gather, Turns
 from bridge.watch import Watch
 from cards import agent_reply, agent_text, panel_card, texts

@@ -19,8 +19,9 @@ from bridge.events import Event, Ignored
 from bridge.intake import Intake
 from bridge.links import HOUR
 from bridge.ports import Helpdesk, Link, ReadBack, Said, ThreadMap
+from bridge.reply_posts import reply_step
 from bridge.telemetry import Telemetry
-from bridge.to_teams import LATE, reply_step
+from bridge.to_teams import LATE
 
 DAY = 86_400.0
 LONGEST_DAYS = 28.0

@@ -6,23 +6,24 @@ Reads top to bottom: translate, drop what must not pass, find the thread, choose
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from bridge import ids
 from bridge.delivery import Done, Outcome
-from bridge.errors import Forbidden, NotLinked, Rejected
+from bridge.errors import NotLinked, Rejected
 from bridge.events import Event, Ignored, Place, SharedFile
 from bridge.file_posts import AnswerFiles, FilePosts
 from bridge.groups import Groups
 from bridge.journal import Cause, Journal
 from bridge.links import refresh
-from bridge.mentions import Mentions, from_note, to_note
+from bridge.mentions import Mentions
 from bridge.notices import NOTICE, Addressee, Notice, awaited
 from bridge.own_words import OwnWords
 from bridge.panel_posts import CARD, PanelPosts
-from bridge.ports import Attempt, Delivery, Directory, Envelope, Helpdesk, Link, Reply, TeamsReplies, ThreadMap
+from bridge.ports import Delivery, Directory, Envelope, Helpdesk, Link, Reply, ThreadMap
+from bridge.reply_posts import ReplyPosts, Transports, Via
 from bridge.sayings import SAYING
 from bridge.states import StatusLines
 from bridge.switches import Switches
@@ -35,35 +36,9 @@ LINK_PATIENCE = 5.0
 LATE = 120.0
 """Seconds after which an answer tells when it was written: newer ones may stand above it already."""
 
-Via = Literal["graph", "bot"]
 Translate = Callable[[dict[str, Any], str], Event | Ignored]
 Say = Callable[..., str]
 Compose = Callable[[str], Sequence[Reply]]
-
-
-@dataclass(frozen=True, slots=True)
-class Transports:
-    """How to post: both transports, the setting, and whether Graph has somebody signed in."""
-
-    by_name: Mapping[Via, TeamsReplies]
-    setting: Literal["auto", "graph", "bot"]
-    graph_ready: Callable[[], Awaitable[bool]]
-
-    async def choose(self, place: Place) -> tuple[Via, ...]:
-        """Name the transports to try, in order.
-
-        Graph can never answer in a personal chat (the other member is the bot), and in a group chat only if the
-        account is a member. `auto` keeps answers flowing through the bot when Graph refuses.
-        """
-        if self.setting == "bot" or place.scope == "personal":
-            return ("bot",)
-        if self.setting == "graph":
-            return ("graph",) if place.scope == "channel" else ("graph", "bot")
-        return ("graph", "bot") if place.scope == "channel" and await self.graph_ready() else ("bot",)
-
-    async def ping(self) -> None:
-        """Raise if the transport that keeps answers flowing cannot be used now."""
-        await self.by_name["graph" if self.setting == "graph" else "bot"].ping()
 
 
 class ToTeams:
@@ -97,7 +72,7 @@ class ToTeams:
         self._translate, self._helpdesks, self._inboxes = translate, helpdesks, inboxes
         self._threads, self.transports = threads, transports
         self._say, self._clock, self._telemetry = say, clock, telemetry
-        self._journal = Journal(threads, clock)
+        self._posts = ReplyPosts(Journal(threads, clock), transports, telemetry)
         self._groups = Groups(threads, directory)
         own = OwnWords(self._post_own, self._groups, panels, say)
         self._lines = StatusLines(threads, helpdesks, switches or {}, own, say, telemetry)
@@ -221,10 +196,10 @@ class ToTeams:
         cause = Cause.of(event)
 
         async def posted(step: str) -> str | None:
-            return await self._posted(cause, place, step)
+            return await self._posts.posted(cause, place, step)
 
         async def send(reply: Reply, step: str) -> str:
-            return await self._post(cause, place, reply, step, via)
+            return await self._posts.post(cause, place, reply, step, via)
 
         for number, piece in enumerate(self._pieces(text, head, files)):
             step = f"{steps}{number}"
@@ -265,7 +240,7 @@ class ToTeams:
             if event.panel.words:
                 await self._tell(event, place, event.panel.words, head, ("bot",), "words.", files)
                 text, head = event.panel.lines, {}
-            return await self._post(Cause.of(event), place, card, 0, ("bot",))
+            return await self._posts.post(Cause.of(event), place, card, 0, ("bot",))
         except Rejected as error:
             self._telemetry.warning("card_refused", code=error.code, tenant=event.tenant_id)
             return await self._tell(event, place, text, head, steps="text.")
@@ -291,75 +266,11 @@ class ToTeams:
         reply = Reply(text=notice.text(self._say, "question", envelope.trace))
         tenant, key = ids.parse_dedupe_id(envelope.message_id)
         place = await self._groups.fill_in(tenant, notice.place)
-        sent = await self._post(Cause(tenant, key, envelope.trace), place, reply, 0)
+        sent = await self._posts.post(Cause(tenant, key, envelope.trace), place, reply, 0)
         return Done({"message": ids.parse_sent_key(sent)[1]})
 
     async def _post_own(self, cause: Cause, place: Place, reply: Reply, step: str, *, panel: bool) -> str:
-        return await self._post(cause, place, reply, step, ("bot",) if panel else ())
-
-    async def _post(
-        self, cause: Cause, place: Place, reply: Reply, number: int | str, via: tuple[Via, ...] = ()
-    ) -> str:
-        """Post one piece; in `auto`, Graph's refusal of our sign-in falls back to the bot, with an alert."""
-        first, *others = via or await self.transports.choose(place)
-        try:
-            return await self._post_via(first, cause, place, reply, number)
-        except Forbidden as error:
-            if not others:
-                raise
-            self._telemetry.error("graph_refused", code=error.code, tenant=cause.tenant)
-            return await self._post_via(others[0], cause, place, reply, number)
-
-    async def _post_via(self, via: Via, cause: Cause, place: Place, reply: Reply, number: int | str) -> str:
-        container = ids.split_conversation(place.conversation_id)[0]
-        noted = reply
-
-        async def call() -> str:
-            return ids.sent_key(container, await self.transports.by_name[via].post(place, noted))
-
-        async def look_back(attempt: Attempt) -> Sequence[str] | None:
-            nonlocal noted
-            noted = _noted(reply, attempt)
-            return await self._look_back(attempt, place, noted, container)
-
-        step = reply_step(cause.key, number)
-        heads = {"author": reply.author, "late": reply.late}
-        note = {"via": via} | {name: text for name, text in heads.items() if text}
-        if reply.label:
-            note["label"] = reply.label
-        if reply.mentions:
-            note["mentions"] = to_note(reply.mentions)
-        return await self._journal.once(cause.tenant, step, call, look_back, note, cause.trace)
-
-    async def _posted(self, cause: Cause, place: Place, number: int | str) -> str | None:
-        """Give the reply with a file that an earlier try posted, found by its label."""
-        container = ids.split_conversation(place.conversation_id)[0]
-
-        async def look_back(attempt: Attempt) -> Sequence[str] | None:
-            return await self._look_back(attempt, place, _noted(Reply(text=""), attempt), container)
-
-        return await self._journal.found(cause.tenant, reply_step(cause.key, number), look_back)
-
-    async def _look_back(self, attempt: Attempt, place: Place, reply: Reply, container: str) -> Sequence[str] | None:
-        """Look where the earlier attempt posted; None when that transport cannot look, or may not any more."""
-        earlier = self.transports.by_name["graph" if attempt.note.get("via") == "graph" else "bot"]
-        try:
-            found = await earlier.find(place, reply, attempt.started_at)
-        except (Forbidden, Rejected):  # refused: there, nothing can be read or have been posted
-            return None
-        return None if found is None else [ids.sent_key(container, message) for message in found]
-
-
-def reply_step(idempotency_key: str, number: int | str) -> str:
-    """Name the journal row of one piece of an answer."""
-    return ids.step_key(idempotency_key, f"reply.{number}")
-
-
-def _noted(reply: Reply, attempt: Attempt) -> Reply:
-    """Give the reply as the first try noted it: every try says the same, whatever is known of the agent by now."""
-    note = attempt.note
-    author, label = note.get("author", reply.author), note.get("label", reply.label)
-    return replace(reply, author=author, late=note.get("late"), label=label, mentions=from_note(note))
+        return await self._posts.post(cause, place, reply, step, ("bot",) if panel else ())
 
 
 def _as_text(event: Event) -> str:

@@ -17,7 +17,10 @@ MAX_URL = 8_192
 
 def files_of(message: dict[str, Any]) -> tuple[SharedFile, ...]:
     """Read the files of a message; carousels keep theirs. Raises NotUnderstood."""
-    return files_in(words_of(message) if panel_of(message) else all_lines(message))
+    lines = all_lines(message)
+    if not any(isinstance(line, FileLine) for line in lines):
+        return ()
+    return files_in(words_of(message) if panel_of(message) else lines)
 
 
 def files_in(lines: Sequence[str]) -> tuple[SharedFile, ...]:

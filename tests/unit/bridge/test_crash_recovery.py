@@ -12,9 +12,10 @@ from bridge.errors import Throttled
 from bridge.events import Event, Place, Sender
 from bridge.journal import QUIET, Journal
 from bridge.ports import ConversationClosed, Delivery, Envelope, Link, Reply, Sent
+from bridge.reply_posts import Transports
 from bridge.tenants import FreshchatAccount, Tenant
 from bridge.to_freshchat import Desk, ToFreshchat
-from bridge.to_teams import ToTeams, Transports
+from bridge.to_teams import ToTeams
 from cards import texts
 
 PLACE = Place(scope="channel", conversation_id="19:c;messageid=100", service_url="https://x", channel_id="19:c")

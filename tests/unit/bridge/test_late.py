@@ -10,7 +10,8 @@ from bridge.errors import Unavailable
 from bridge.events import Event, Place, Sender
 from bridge.journal import QUIET
 from bridge.ports import Delivery, Envelope, Link, Reply
-from bridge.to_teams import LATE, ToTeams, Transports
+from bridge.reply_posts import Transports
+from bridge.to_teams import LATE, ToTeams
 from cards import agent_reply, texts
 from tests.unit.bridge.conftest import START
 

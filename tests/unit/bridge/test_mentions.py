@@ -13,7 +13,8 @@ from bridge.errors import Unavailable
 from bridge.events import Event, Place, Sender
 from bridge.mentions import KNOWN, MOST, REMEMBERED, UNKNOWN, Mentions, from_note, to_note
 from bridge.ports import Delivery, Envelope, Link, Member, Reply
-from bridge.to_teams import ToTeams, Transports
+from bridge.reply_posts import Transports
+from bridge.to_teams import ToTeams
 from cards import agent_text, texts
 
 PLACE = Place(scope="groupChat", conversation_id="19:chat@thread.v2", service_url="https://x")

@@ -14,9 +14,10 @@ from bridge.letters import BACKOFF
 from bridge.notices import NOTICE, Addressee, Notice, Notices
 from bridge.patience import Patience
 from bridge.ports import Delivery, Envelope, Link
+from bridge.reply_posts import Transports
 from bridge.tenants import FreshchatAccount, Tenant
 from bridge.to_freshchat import Desk, ToFreshchat
-from bridge.to_teams import ToTeams, Transports
+from bridge.to_teams import ToTeams
 from cards import texts
 
 AWAY = Unavailable("away", code="away", component="test")

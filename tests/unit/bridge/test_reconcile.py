@@ -16,7 +16,7 @@ from bridge.events import Ignored, Place
 from bridge.intake import Intake
 from bridge.ports import Link, ReadBack, Said
 from bridge.reconcile import AGAIN, DAY, GAP, OVERLAP, START, TOGETHER, WAITS, YOUNG, Order, Reconciler
-from bridge.to_teams import reply_step
+from bridge.reply_posts import reply_step
 from tests.unit.bridge.conftest import START as NOW
 
 OLD = NOW - 3600.0

@@ -10,7 +10,8 @@ from bridge.delivery import Done
 from bridge.errors import Forbidden, NotLinked, Rejected
 from bridge.events import Event, Ignored, Place, Sender
 from bridge.ports import Delivery, Envelope, Link
-from bridge.to_teams import LINK_PATIENCE, ToTeams, Transports
+from bridge.reply_posts import Transports
+from bridge.to_teams import LINK_PATIENCE, ToTeams
 from cards import texts
 
 CHANNEL = Place(
