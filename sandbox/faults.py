@@ -9,12 +9,12 @@ from sandbox.ids import Ids
 from sandbox.wire import JsonObject
 
 #: Services that answer requests, and what can be wrong with an answer.
-SERVED = ("freshchat", "graph", "connector", "token", "keys")
-SERVED_KINDS = ("status", "timeout", "drop_before", "drop_after", "status_after", "delay")
+SERVED = ("freshchat", "graph", "connector", "token", "keys", "files")
+SERVED_KINDS = ("status", "timeout", "drop_before", "drop_after", "status_after", "delay", "drip")
 
 #: What the sandbox sends, and what can be wrong with a delivery.
 SENT = ("webhook", "teams")
-SENT_KINDS = (*SERVED_KINDS, "duplicate", "reorder", "bad_signature", "lose")
+SENT_KINDS = (*(kind for kind in SERVED_KINDS if kind != "drip"), "duplicate", "reorder", "bad_signature", "lose")
 
 FOREVER_MS = 60_000
 
@@ -34,6 +34,8 @@ class Fault:
     probability: float = 1.0
     delay_ms: int = 0
     skip: int = 0
+    #: Where a made-up redirect leads.
+    location: str | None = None
     seen: int = 0
     hits: int = 0
 
@@ -49,7 +51,8 @@ class Fault:
     @property
     def headers(self) -> dict[str, str]:
         """The headers of a made-up error answer."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        wanted = {"Retry-After": self.retry_after, "Location": self.location}
+        return {name: str(value) for name, value in wanted.items() if value is not None}
 
     def spent(self) -> bool:
         return self.times is not None and self.hits >= self.times

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +21,7 @@ _SERVICES = {
     "connector": "connector",
     "v1.0": "graph",
     "v2": "freshchat",
+    "files": "files",
 }
 
 #: The code word of each service for a status that a router or a fault produced.
@@ -93,6 +95,8 @@ class Gate:
             await asyncio.sleep(fault.hold_seconds)
             return None
         await asyncio.sleep(fault.delay_seconds)
+        if fault.kind == "drip":
+            return await _dripped(request, await _answered(service, request, handler), fault)
         if fault.kind == "delay":
             return await _answered(service, request, handler)
         if fault.kind.endswith("_after"):
@@ -109,6 +113,19 @@ async def _answered(service: str, request: web.Request, handler: Handler) -> web
         if error.status < 400:
             raise
         return answer(error_body(service, error.status, error.reason), error.status)
+
+
+async def _dripped(request: web.Request, whole: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    """The same answer, one byte after the other, each as late as the fault says."""
+    body = whole.body if isinstance(whole, web.Response) and isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.content_type})
+    response.content_length = len(body)
+    with suppress(ConnectionError):  # whoever reads has had enough
+        await response.prepare(request)
+        for byte in body:
+            await response.write(bytes((byte,)))
+            await asyncio.sleep(fault.delay_seconds)
+    return response
 
 
 def _fault_answer(service: str, fault: Fault) -> web.Response:

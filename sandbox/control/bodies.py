@@ -1,6 +1,7 @@
 """Bodies and refusals of the control API."""
 
 import base64
+import secrets
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from aiohttp import web
 from sandbox.wire import JsonObject, Refusal, read_object
 from sandbox.world import Named, find
 
+SIZE_LIMIT = 128 * 1024 * 1024
 NamedT = TypeVar("NamedT", bound=Named)
 
 
@@ -45,7 +47,10 @@ def count(body: JsonObject, name: str, limit: int = 1000) -> int:
 
 
 def file_of(file: Any) -> tuple[str, str, bytes]:
-    """Name, content type and bytes of a file in a control call: base64, or text for convenience."""
+    """Name, content type and bytes of a file in a control call: base64, or text for convenience.
+
+    `size` makes it longer, for files that are too large for a call.
+    """
     if not isinstance(file, dict) or not isinstance(file.get("name"), str):
         refuse("a file needs a name, and base64 or text")
     try:
@@ -54,4 +59,14 @@ def file_of(file: Any) -> tuple[str, str, bytes]:
         )
     except ValueError:
         refuse("base64 of the file is malformed")
-    return file["name"], str(file.get("content_type") or "application/octet-stream"), data
+    return file["name"], str(file.get("content_type") or "application/octet-stream"), _padded(data, file.get("size"))
+
+
+def _padded(data: bytes, size: Any) -> bytes:
+    """The bytes, made as long as wished with some that do not compress."""
+    if size is None:
+        return data
+    if not isinstance(size, int) or not 0 <= size <= SIZE_LIMIT:
+        refuse(f"size of a file must be a whole number up to {SIZE_LIMIT}")
+    block = secrets.token_bytes(65_536)
+    return (data + block * (max(0, size - len(data)) // len(block) + 1))[: max(size, len(data))]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -114,6 +115,7 @@ class TeamsControl:
             markup=body.get("html"),
             people=tuple(chosen(self._world.users, name, "user") for name in body.get("mentions") or ()),
             attachments=(*(body.get("attachments") or ()), *self._shared(body, scope)),
+            pasted=tuple(_file(file)[1:] for file in body.get("files") or () if _is_pasted(file, scope)),
         )
 
     def _place(self, body: JsonObject, scope: str, personal_chat: str) -> str:
@@ -124,7 +126,13 @@ class TeamsControl:
         return personal_chat
 
     def _shared(self, body: JsonObject, scope: str) -> tuple[JsonObject, ...]:
-        return tuple(self._files.share(*_file(file), scope=scope) for file in body.get("files") or ())
+        files = (file for file in body.get("files") or () if not _is_pasted(file, scope))
+        return tuple(self._files.share(*_file(file), scope=scope) for file in files)
+
+
+def _is_pasted(file: Any, scope: str) -> bool:
+    """Whether it is a picture within a message that Graph hosts; a personal chat with a bot has none."""
+    return scope != "personal" and isinstance(file, dict) and bool(file.get("inline"))
 
 
 def _report(said: Said, outcomes: list[Outcome], started: float) -> JsonObject:

@@ -25,6 +25,8 @@ class Said:
     markup: str | None = None
     people: tuple[Person, ...] = ()
     attachments: tuple[JsonObject, ...] = field(default=())
+    #: Pictures pasted where Graph hosts them: content type and bytes.
+    pasted: tuple[tuple[str, bytes], ...] = field(default=())
 
     @property
     def conversation_id(self) -> str:
@@ -49,12 +51,12 @@ def message(world: World, service_url: str, said: Said) -> JsonObject:
 
 def rich_copy(world: World, said: Said) -> str:
     """The HTML that activities carry: the Teams client's own markup, with mentions as spans."""
-    return f"<div>{_composed(world, said, _span)}</div>"
+    return f"<div>{_composed(world, said, _span, _ASM_PICTURE)}</div>"
 
 
 def stored_copy(world: World, said: Said) -> str:
     """The HTML that Graph shows for the same message, with mentions as <at>."""
-    return _composed(world, said, _at)
+    return _composed(world, said, _at, _HOSTED_PICTURE)
 
 
 def graph_mentions(world: World, said: Said) -> list[JsonObject]:
@@ -72,11 +74,20 @@ def graph_mentions(world: World, said: Said) -> list[JsonObject]:
     ]
 
 
-def _composed(world: World, said: Said, mark: Callable[[int, str], str]) -> str:
+#: A pasted picture in the Teams client's own markup: bots cannot read from that address.
+_ASM_PICTURE = (
+    '<img itemtype="http://schema.skype.com/AMSImage" src="https://api.asm.example/v1/objects/{}/views/imgo" '
+    'width="250" height="250" alt="image">'
+)
+_HOSTED_PICTURE = '<img src="../hostedContents/{}/$value" width="250" height="250" alt="image">'
+
+
+def _composed(world: World, said: Said, mark: Callable[[int, str], str], picture: str) -> str:
     body = said.markup if said.markup is not None else html.escape(said.text, quote=False).replace("\n", "<br>")
     prefix = f"{mark(0, world.bot_name)} " if said.mention else ""
     for number, person in enumerate(said.people, start=int(said.mention)):
         body = _replace_name(body, person, mark(number, person.name))
+    body += "".join(f"<p>{picture.format(number)}</p>" for number in range(len(said.pasted)))
     files = "".join(f'<attachment id="{a["id"]}"></attachment>' for a in said.attachments if "id" in a)
     return f"<div>{prefix}{body}</div>{files}"
 

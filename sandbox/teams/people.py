@@ -49,7 +49,8 @@ class People:
         message_id = said.message_id or self._ids.message_id()
         root = (said.root or message_id) if said.scope == "channel" else None
         thread = self._teams.open(said.place_id, root)
-        more = {"attachments": files, "mentions": mentions, "typed": said.text}
+        pasted = {str(number): picture for number, picture in enumerate(said.pasted)}
+        more = {"attachments": files, "mentions": mentions, "typed": said.text, "hosted": pasted}
         self._teams.add(thread, author, shown, "user", message_id=message_id, **more)
         return replace(said, message_id=message_id, root=root)
 

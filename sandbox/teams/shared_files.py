@@ -37,6 +37,7 @@ class SharedFiles:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/connector/{tenant}/v3/attachments/{file}/views/{view}", self.view),
+            web.get("/v1.0/drives/{drive}", self.drive),
             web.get("/v1.0/shares/{share}/driveItem", self.drive_item),
             web.get("/v1.0/shares/{share}/driveItem/content", self.content),
         ]
@@ -90,6 +91,11 @@ class SharedFiles:
                 "file": {"mimeType": file.content_type},
             }
         )
+
+    async def drive(self, request: web.Request) -> web.Response:
+        """No drive is known by its id here; who may not read files does not learn even that."""
+        self._graph.reader(request, READ_FILES)
+        not_found("The drive")
 
     async def content(self, request: web.Request) -> web.Response:
         """Graph answers with a redirect to the pre-authenticated link."""

@@ -244,3 +244,32 @@ async def test_latency_slows_every_service(api):
     started = time.perf_counter()
     await api.freshchat("GET", "/agents")
     assert time.perf_counter() - started >= 0.1
+
+
+async def link_of_a_file(api, bridge):
+    """Share a file in a personal chat; give the path of its link."""
+    files = [{"name": "a.txt", "text": "0123456789"}]
+    await api.control("teams/messages", {"user": "ada", "scope": "personal", "text": "see", "files": files})
+    url = bridge.activities()[-1].json["attachments"][0]["content"]["downloadUrl"]
+    return url.removeprefix(api.sandbox.url)
+
+
+async def test_links_of_files_can_fail_too(api, bridge):
+    path = await link_of_a_file(api, bridge)
+    await order(api, on="files", kind="status", status=302, location="http://10.0.0.1/x")
+    answer = await api.call("GET", path)
+    assert (answer.status, answer.headers["Location"]) == (302, "http://10.0.0.1/x")
+    assert (await api.call("GET", path)).body == b"0123456789"
+    assert [row["status"] for row in await api.control("requests?on=files")] == [302, 200]
+
+
+async def test_a_drip_gives_one_byte_after_the_other(api, bridge):
+    path = await link_of_a_file(api, bridge)
+    await order(api, on="files", kind="drip", delay_ms=30)
+    started = time.perf_counter()
+    assert (await api.call("GET", path)).body == b"0123456789"
+    assert time.perf_counter() - started >= 0.25
+    await order(api, on="files", kind="drip", delay_ms=60_000)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(api.call("GET", path), 0.2)
+    assert (await api.call("GET", path)).body == b"0123456789", "who has gone holds nobody up"

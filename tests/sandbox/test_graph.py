@@ -1,6 +1,7 @@
 """Graph: who may write, what a message looks like, paging, people, files, and every refusal."""
 
 import base64
+import re
 
 import pytest
 
@@ -304,3 +305,25 @@ async def test_a_personal_file_has_a_download_link_and_a_picture_needs_the_bots_
     token = await api.app_token("https://api.botframework.com/.default")
     assert (await api.call("GET", path)).status == 401
     assert (await api.call("GET", path, headers={"Authorization": f"Bearer {token}"})).body == b"\x89PNG"
+
+
+@pytest.mark.parametrize("where", [{"scope": "channel"}, {"scope": "groupChat"}])
+async def test_a_pasted_picture_is_hosted_content(api, bridge, where):
+    """The activity has no address that a bot could read; Graph's copy of the message has one, for readers of it."""
+    picture = {"name": "shot.png", "content_type": "image/png", "base64": "iVBORw==", "inline": True}
+    await api.control("teams/messages", {"user": "ada", "text": "see", "mention": True, "files": [picture]} | where)
+    activity = bridge.activities()[-1].json
+    assert [one["contentType"] for one in activity["attachments"]] == ["text/html"]
+    assert "AMSImage" in activity["attachments"][0]["content"]
+    world, base = api.sandbox.world, activity["conversation"]["id"].partition(";")[0]
+    message = (
+        f"/teams/{world.team.aad_group_id}/channels/{base}/messages/{activity['id']}"
+        if where["scope"] == "channel"
+        else f"/chats/{base}/messages/{activity['id']}"
+    )
+    token = await api.app_token(GRAPH_SCOPE)
+    body = (await api.graph("GET", message, token=token)).body["body"]["content"]
+    (url,) = re.findall(r'src="([^"]+)"', body)
+    assert url == f"{api.sandbox.url}/v1.0{message}/hostedContents/0/$value"
+    answer = await api.graph("GET", f"{message}/hostedContents/0/$value", token=token)
+    assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "image/png", b"\x89PNG")
