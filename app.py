@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
-import aiohttp
 from aiohttp import web
 
 from adapters.answer_files import answer_files
@@ -36,9 +35,12 @@ from adapters.stores import Ports, open_ports
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.reply_bot import BotReplies, Connector
 from adapters.teams.reply_graph import GraphReplies
+from adapters.teams.tokens import Tokens
+from adapters.teams_files import question_files
 from adapters.upstreams import (
     allowed_hosts,
     bot_tokens,
+    desk,
     graph_as_app,
     graph_profiles,
     graph_sign_in,
@@ -68,7 +70,7 @@ from bridge.settings import Settings, load
 from bridge.switches import switches
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, load_tenants, rates, redacting, with_reactions
-from bridge.to_freshchat import Desk, ToFreshchat
+from bridge.to_freshchat import ToFreshchat
 from bridge.to_teams import ToTeams
 from bridge.turns import Gather, Turns
 from bridge.watch import Watch
@@ -113,8 +115,7 @@ class _Parts:
 
     def __init__(self, settings: Settings, ports: Ports, tenants: tuple[Tenant, ...], telemetry: Telemetry) -> None:
         self._settings, self._ports, self._tenants, self._telemetry = settings, ports, tenants, telemetry
-        self._session: aiohttp.ClientSession = http_session(seen=telemetry.call)
-        self._downloads: aiohttp.ClientSession = download_session()
+        self._session, self._downloads = http_session(seen=telemetry.call), download_session()
         self._sign_in = graph_sign_in(settings, self._session, ports.secrets, telemetry.token)
         self._graph_limits = teams_limits(settings, "graph")
         self._switches = switches(settings, tenants)
@@ -188,9 +189,10 @@ class _Parts:
     def add_workers(self, app: web.Application, grace: Grace) -> list[Worker]:
         """Add one worker per direction, and load Graph's SDK beforehand where somebody is signed in."""
         settings = self._settings
+        tokens = CountedTokens(bot_tokens(settings, self._session, self._ports.secrets), "bot", self._telemetry.token)
         connector = Connector(
             self._session,
-            CountedTokens(bot_tokens(settings, self._session, self._ports.secrets), "bot", self._telemetry.token),
+            tokens,
             allowed_hosts(settings, settings.bot_service_url_allowlist),
             clock=time.time,
             buckets=teams_limits(settings, "connector"),
@@ -203,19 +205,14 @@ class _Parts:
             clock=time.time,
             buckets=self._graph_limits,
         )
-        helpdesks = {
-            tenant.id: helpdesk(settings, self._session, tenant, self._ports.secrets) for tenant in self._tenants
-        }
+        helpdesks = {one.id: helpdesk(settings, self._session, one, self._ports.secrets) for one in self._tenants}
         scanner = open_scanner(settings, self._telemetry)
         to_teams = self._to_teams(helpdesks, connector, graph, scanner)
-        pings: dict[Upstream, Ping] = {("to-freshchat", tenant): desk.ping for tenant, desk in helpdesks.items()}
+        pings: dict[Upstream, Ping] = {("to-freshchat", tenant): one.ping for tenant, one in helpdesks.items()}
         pings |= {("to-teams", tenant): to_teams.transports.ping for tenant in helpdesks}
         sentiment = open_sentiment(settings, self._session, self._ports.secrets)
-        to_freshchat = self._to_freshchat(helpdesks, connector, sentiment)
-        workers = [
-            self._worker("to-freshchat", to_freshchat),
-            self._worker("to-teams", to_teams),
-        ]
+        to_freshchat = self._to_freshchat(helpdesks, connector, sentiment, scanner, tokens)
+        workers = [self._worker("to-freshchat", to_freshchat), self._worker("to-teams", to_teams)]
         self.upstreams |= {f"freshchat {one.name or one.id}": helpdesks[one.id].ping for one in self._tenants}
         self.upstreams |= {"connector": connector.ping, "graph": self._ping_graph}
         if settings.scans_files:
@@ -269,9 +266,15 @@ class _Parts:
         )
 
     def _to_freshchat(
-        self, helpdesks: Mapping[str, FreshchatHelpdesk], connector: Connector, sentiment: Sentiment | None
+        self,
+        helpdesks: Mapping[str, FreshchatHelpdesk],
+        connector: Connector,
+        sentiment: Sentiment | None,
+        scanner: Scanner,
+        tokens: Tokens,
     ) -> ToFreshchat:
-        settings, telemetry = self._settings, self._telemetry
+        settings, telemetry, http = self._settings, self._telemetry, (self._session, self._downloads)
+        files = question_files(settings, self._ports, http, tokens, scanner, texts.say, telemetry, self._graph_limits)
         profiles = graph_profiles(settings, self._session, self._ports.secrets, telemetry)
 
         async def own_account(aad_object_id: str) -> bool:
@@ -280,10 +283,7 @@ class _Parts:
 
         return ToFreshchat(
             translate=lambda raw: teams_event(raw, settings.app_id),
-            desks={
-                tenant.id: Desk(tenant, helpdesks[tenant.id], tenant.channel_messages or settings.channel_messages)
-                for tenant in self._tenants
-            },
+            desks={tenant.id: desk(settings, tenant, helpdesks[tenant.id]) for tenant in self._tenants},
             threads=self._ports.threads,
             directory=TeamsDirectory(connector, profiles),
             own_account=own_account,
@@ -292,7 +292,8 @@ class _Parts:
             telemetry=telemetry,
             moods=Moods(sentiment, telemetry, seconds=settings.sentiment_seconds),
             link_property=settings.link_property,
-            redaction=Redaction(self._ports.queue, redacting(self._tenants, settings.deletes), telemetry),
+            redaction=Redaction(self._ports.queue, redacting(self._tenants, settings.deletes), telemetry, files.redact),
+            files=files,
             reception=Reception(self._ports.threads, self._ports.queue, time.time, self._switches),
         )
 

@@ -21,8 +21,6 @@ from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant
 from cards import file_reply, texts
 
-DOWNLOAD_SECONDS = 60.0
-
 
 def answer_files(
     settings: Settings,
@@ -35,7 +33,7 @@ def answer_files(
 ) -> FilePosts:
     """Make what posts the files of answers. `downloads` is made by `download_session`. Misconfigured if it cannot."""
     hosts = allowed_hosts(settings, f"{settings.freshchat_host_allowlist};{settings.freshchat_file_hosts}")
-    source = FreshchatFiles(helpdesks, Downloads(downloads, hosts, seconds=DOWNLOAD_SECONDS))
+    source = FreshchatFiles(helpdesks, Downloads(downloads, hosts, seconds=settings.file_seconds))
     attachments = Attachments(
         source,
         scanner,

@@ -26,6 +26,15 @@ SILENCE_SECONDS = 15.0
 """Longest wait for the next bytes; the whole download has a limit of its own, against those that drip."""
 
 
+class Refused(Rejected):
+    """The server answered that it does not give the file; `status` is its word for it."""
+
+    def __init__(self, status: int) -> None:
+        code = "file_gone" if status in (401, 403, 404, 410) else "file_refused"
+        super().__init__(f"{status}", code=code, component=COMPONENT)
+        self.status = status
+
+
 class OutsideOnly(AbstractResolver):
     """Finds the addresses of names, but for those that are inside: loopback, private, link-local (cloud metadata)."""
 
@@ -128,7 +137,7 @@ def _error(response: aiohttp.ClientResponse) -> BridgeError:
         return Throttled("429", code="download_429", component=COMPONENT, after=after)
     if status >= 500 or status == 408:
         return Unavailable(f"{status}", code=f"download_{status}", component=COMPONENT)
-    return _rejected("file_gone" if status in (401, 403, 404, 410) else "file_refused", f"{status}")
+    return Refused(status)
 
 
 def _too_large() -> Rejected:

@@ -207,14 +207,14 @@ async def call(
     headers: Mapping[str, str] | None = None,
     send: Any = None,
     form: Mapping[str, str] | None = None,
-    body: bytes | None = None,
+    body: bytes | aiohttp.FormData | None = None,
     timeout: float | None = None,
 ) -> Answer:
     """Make one call and read its answer; Unavailable if there was none.
 
-    `send` goes out as JSON, `form` as a form, `body` as it is.
+    `send` goes out as JSON, `form` as a form, `body` as it is; files in it are read while they are sent.
     """
-    data, kind = (_in_pieces(body), {}) if body is not None else _payload(send, form)
+    data, kind = _payload(send, form) if body is None else (_in_pieces(body), {})
     effect = method not in ("GET", "HEAD")
     request = session.request(
         method,
@@ -233,9 +233,9 @@ async def call(
         raise unavailable(error, component=component, effect=effect) from None
 
 
-def _in_pieces(body: bytes) -> bytes | BytesIO:
+def _in_pieces(body: bytes | aiohttp.FormData) -> bytes | BytesIO | aiohttp.FormData:
     """Have a long body written bit by bit: as one it would hold the event loop."""
-    return BytesIO(body) if len(body) > LONG_BODY else body
+    return BytesIO(body) if isinstance(body, bytes) and len(body) > LONG_BODY else body
 
 
 def _payload(send: Any, form: Mapping[str, str] | None) -> tuple[Any, dict[str, str]]:

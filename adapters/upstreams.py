@@ -17,10 +17,13 @@ from adapters.teams.graph_reader import GraphReader
 from adapters.teams.profiles import GraphProfiles
 from adapters.teams.sign_in import GRAPH, GraphSignIn, scopes
 from adapters.teams.tokens import ClientCredentials, Tokens
+from bridge.file_policy import policy_of
 from bridge.ports import SecretSource
+from bridge.question_files import FilesDesk
 from bridge.settings import Settings, suffixes
 from bridge.telemetry import Telemetry
 from bridge.tenants import Tenant, newest
+from bridge.to_freshchat import Desk
 
 BOT_SCOPE = "https://api.botframework.com/.default"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,6 +45,12 @@ def helpdesk(
 
     hosts = allowed_hosts(settings, settings.freshchat_host_allowlist)
     return FreshchatHelpdesk(session, tenant.freshchat.url, api_key, hosts, clock=time.time)
+
+
+def desk(settings: Settings, tenant: Tenant, account: FreshchatHelpdesk) -> Desk:
+    """Say where a tenant's questions and their files go. Misconfigured if its policy for files is none."""
+    files = FilesDesk(account, account.files, policy_of(settings, tenant))
+    return Desk(tenant, account, tenant.channel_messages or settings.channel_messages, files)
 
 
 def bot_tokens(
@@ -86,11 +95,16 @@ def teams_limits(settings: Settings, component: str) -> Buckets:
     return Buckets(component, learn=settings.teams_limits == "learn")
 
 
+def graph_tokens(settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource) -> Tokens:
+    """Make the source of the app's own tokens for Graph."""
+    return bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
+
+
 def graph_as_app(
     settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource, buckets: Buckets | None = None
 ) -> GraphReader:
     """Make the reader of what the app package's resource-specific permissions show."""
-    tokens = bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
+    tokens = graph_tokens(settings, session, secrets)
     return GraphReader(session, settings.graph_base_url, tokens, clock=time.time, buckets=buckets)
 
 
@@ -98,7 +112,7 @@ def graph_profiles(
     settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource, telemetry: Telemetry
 ) -> GraphProfiles:
     """Make the reader of people's departments and titles, as the app."""
-    tokens = bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
+    tokens = graph_tokens(settings, session, secrets)
     return GraphProfiles(session, settings.graph_base_url, tokens, telemetry)
 
 

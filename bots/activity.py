@@ -18,6 +18,7 @@ from bots.message_text import read_text
 from bots.raw import Raw
 from bots.raw import list_at as _list
 from bots.raw import text_at as _text
+from bots.shared_files import names_line, read_files
 from bridge import ids
 from bridge.errors import Rejected
 from bridge.events import Event, Ignored, Kind, Place, Sender, validate
@@ -91,6 +92,9 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
     text, mentions, bot_named = read_text(raw, bot_app_id)  # of a reaction: nothing
     if keys.kind == "reaction" and not (text := reactions.added(raw)):
         return Ignored("reaction_removed")
+    files = read_files(raw, personal=place.scope == "personal") if keys.kind in ("create", "edit") else ()
+    if files and not text:
+        text = names_line(files)
     if keys.kind != "delete" and not text:
         return Ignored("card_submit" if raw.get("value") is not None else "empty")
     return validate(
@@ -107,6 +111,7 @@ def to_event(raw: Raw, bot_app_id: str) -> Event | Ignored:
             user_hash=ids.aad_hash(sender.aad_object_id or sender.id),
             place=place,
             mentions=mentions,
+            files=files,
             names_bot=bot_named,
             custom_attributes=_place_names(raw),
             changed_at=changed_at(raw) if keys.kind in ("edit", "delete") else "",

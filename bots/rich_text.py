@@ -40,7 +40,12 @@ class Named(NamedTuple):
 
 def is_rich(markup: str) -> bool:
     """Tell whether the copy says more than the activity's `text`: any tag but paragraphs, lines and mentions."""
-    return _RICH.search(markup) is not None and len(markup) <= MAX_MARKUP and markup.count("<") <= MAX_TAGS
+    return _RICH.search(markup) is not None and is_readable(markup)
+
+
+def is_readable(markup: str) -> bool:
+    """Tell whether a copy can be parsed in a bounded time."""
+    return len(markup) <= MAX_MARKUP and markup.count("<") <= MAX_TAGS
 
 
 def has_quote(markup: str) -> bool:

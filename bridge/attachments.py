@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.archives import look_inside
-from bridge.errors import BridgeError, Forbidden, Infected, Rejected, StoreFull, Unavailable, Unscannable
+from bridge.errors import BridgeError, Forbidden, Infected, Rejected, StoreFull, Throttled, Unavailable, Unscannable
 from bridge.events import Attachment, Event, SharedFile
 from bridge.file_policy import FilePolicy
 from bridge.file_types import HEAD, FileType, fitting_name, sniff, with_name
@@ -24,6 +24,8 @@ from bridge.spool import Spooled, spooled
 
 AT_ONCE = 8
 """Files that are looked at at the same time; each takes disk space and some memory."""
+TURN_SECONDS, NEXT_TURN = 0.5, 1.0
+"""How long a file waits for its turn, and then its message, which meanwhile holds up no others."""
 TAKE_SECONDS = 80.0
 """Longest time for one file, from its first byte until it is stored; a delivery has 120 s for that and its calls."""
 LINK_SECONDS = 7 * 86_400.0
@@ -75,18 +77,34 @@ class Attachments:
         """Give the file, stored and judged. Raises KeptOut, or Unavailable as long as its message may wait.
 
         `received_at` is when the message began to wait for its files. What is done with the file raises as it does.
+        Where many files are on their way, Throttled (`ours`).
         """
-        async with self._slots, AsyncExitStack() as stack:
-            yield await self._taken(stack, event, file, policy, received_at)
+        await self._turn()
+        try:
+            async with AsyncExitStack() as stack:
+                yield await self._taken(stack, event, file, policy, received_at)
+        finally:
+            self._slots.release()
 
-    async def forget(self, carried: Carried) -> None:
+    async def link(self, ref: ObjectRef) -> str:
+        """Give an address of a stored file, which people may be given. Raises Unavailable."""
+        return await self._objects.signed_url(ref, self._link_seconds)
+
+    async def forget(self, ref: ObjectRef) -> None:
         """Keep a file no longer that has arrived. Never raises: the store removes what is old in any case."""
         with suppress(BridgeError, StoreFull):
-            await self._objects.delete(carried.ref)
+            await self._objects.delete(ref)
 
     def is_patient(self, received_at: float) -> bool:
         """Tell whether a message that began to wait then may wait on."""
         return self._clock() - received_at <= self._patience
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Throttled("many files", code="files_busy", component="files", after=NEXT_TURN, ours=True) from None
 
     async def _taken(
         self, stack: AsyncExitStack, event: Event, file: SharedFile, policy: FilePolicy, received_at: float

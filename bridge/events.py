@@ -3,9 +3,9 @@
 `Event` is what both translators produce and both deliveries consume. `to_json` is its published form; `validate`
 checks that against `schema/event.schema.json` (JSON Schema draft-07) on every event that leaves translation.
 `place` and `sender` hold what a delivery needs on the platform itself (ids that are personal data), `panel` what can be
-pressed, `files` where its platform keeps the files, `whole` whether the text says everything, `trace` the id under
-which it is logged; they are deliberately not part of the published form, nor is what is known of versions: `changed_at`
-is when an edit or a deletion was made (empty if not told), `restored` marks who takes a deletion back.
+pressed, `files` where the source platform keeps the files, `whole` whether the text says everything, `trace` the id
+under which it is logged; they are deliberately not part of the published form, nor is what is known of versions:
+`changed_at` is when an edit or a deletion was made (empty if not told), `restored` marks who takes a deletion back.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class AnswerFiles:
                 yield await self._reply(carried)
             except Throttled as error:
                 if error.ours:  # nothing was posted, and the next try brings it anew
-                    await self._posts.attachments.forget(carried)
+                    await self._posts.attachments.forget(carried.ref)
                 raise
 
     async def _addressed(self, file: SharedFile) -> SharedFile:

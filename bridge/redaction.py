@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bridge import ids
 from bridge.events import Event
@@ -15,17 +15,29 @@ MOST = 10_000
 
 
 class Redaction:
-    """Drops the dead letters of deleted messages, for the tenants named."""
+    """Drops the dead letters of deleted messages and what is stored of their files, for the tenants named."""
 
-    def __init__(self, queue: Queue, tenants: frozenset[str], telemetry: Telemetry) -> None:
-        self._queue, self._tenants, self._telemetry = queue, tenants, telemetry
+    def __init__(
+        self,
+        queue: Queue,
+        tenants: frozenset[str],
+        telemetry: Telemetry,
+        files: Callable[[Event], Awaitable[None]] | None = None,
+    ) -> None:
+        """`files` deletes what is stored of the files of the message that an event deletes."""
+        self._queue, self._tenants, self._telemetry, self._files = queue, tenants, telemetry, files
 
     def wanted(self, tenant: str) -> bool:
         """Whether a tenant wants it."""
         return tenant in self._tenants
 
     async def redact(self, event: Event) -> None:
-        """Drop the letters that hold a version of the message that `event` deletes. Raises Unavailable, StoreFull."""
+        """Drop the letters that hold a version of the message that `event` deletes, and its files.
+
+        Raises Unavailable or StoreFull.
+        """
+        if self._files is not None:
+            await self._files(event)
         found = [letter.id async for letter in self._letters() if _holds(letter, event)]
         for letter in found:
             if await self._queue.drop(letter):

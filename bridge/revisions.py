@@ -141,6 +141,11 @@ class Revisions:
         await self._learn(event, replace(told, deleted=True, unsaid=True, tried=(), quote=""))
         return Ignored("deleted_before_delivery")
 
+    async def is_deleted(self, event: Event) -> bool:
+        """Tell whether a message was deleted meanwhile: what of it was not sent yet is not sent."""
+        newest = await self._version(event)
+        return (newest is not None and newest[0].kind == "delete") or (await self._told(event)).deleted
+
     # --- the message itself
 
     async def _original(self, event: Event, delivery: Delivery) -> Event | Ignored:

@@ -30,6 +30,7 @@ TEAMS_HOSTS = (
     "smba.trafficmanager.net;smba.infra.gcc.teams.microsoft.com;smba.infra.gov.teams.microsoft.us;"
     "smba.infra.dod.teams.microsoft.us"
 )
+FILE_HOSTS = "sharepoint.com;sharepoint.us;sharepoint-mil.us;sharepoint.cn"
 
 
 def _setting(name: str, default: Any, help_text: str, **more: Any) -> Any:
@@ -86,6 +87,9 @@ class Settings(BaseSettings):
         "program;script;macro;locked",
         "kinds of files that are kept out, separated by `;`, or `none` (`refused_files` of a tenant replaces it; "
         "docs/files.md)",
+    )
+    file_seconds: float = _setting(
+        "BRIDGE_FILE_SECONDS", 60.0, "longest that reading one file may take, to its last byte", gt=0, le=60
     )
     file_patience: float = _setting(
         "BRIDGE_FILE_PATIENCE_SECONDS",
@@ -213,6 +217,12 @@ class Settings(BaseSettings):
     )
     bot_service_url_allowlist: str = _setting(
         "BOT_SERVICE_URL_ALLOWLIST", TEAMS_HOSTS, "host suffixes that may be a `serviceUrl`, separated by `;` or `,`"
+    )
+    file_hosts: str = _setting(
+        "TEAMS_FILE_HOST_ALLOWLIST",
+        FILE_HOSTS,
+        "host suffixes that files of Teams messages are read from, besides the connectors and Graph, separated by `;` "
+        "or `,`",
     )
 
     ops: Literal["off", "token", "entra"] = _setting(

@@ -34,6 +34,7 @@ from bridge.ports import (
     Thread,
     ThreadMap,
 )
+from bridge.question_files import FilesDesk, QuestionFiles
 from bridge.ratings import RATING
 from bridge.reception import Reception
 from bridge.redaction import Redaction
@@ -44,6 +45,8 @@ from bridge.tenants import Tenant, choose_route
 from bridge.text import FRESHCHAT, read_stored, split
 
 CLAIM_SECONDS = 60.0
+AFTER_WORDS = 1000
+"""Numbers of the pieces that open a conversation for a file begin here; no text has so many."""
 
 Translate = Callable[[dict[str, Any]], Event | Ignored]
 Say = Callable[..., str]
@@ -57,6 +60,7 @@ class Desk:
     tenant: Tenant
     helpdesk: Helpdesk
     channel_messages: str
+    files: FilesDesk | None = None
 
 
 class ToFreshchat:
@@ -76,6 +80,7 @@ class ToFreshchat:
         moods: Moods | None = None,
         link_property: str | None = None,
         redaction: Redaction | None = None,
+        files: QuestionFiles | None = None,
         reception: Reception | None = None,
     ) -> None:
         """`own_account` tells whether an Entra object id is the account that answers through Graph.
@@ -93,6 +98,7 @@ class ToFreshchat:
         moods, groups = moods or Moods(None, telemetry, seconds=0), Groups(threads, directory)
         self._labels = Labels(telemetry, moods, groups, link_property)
         self._notes = AgentNotes(self._journal, say)
+        self._files, self._groups = files, groups
         self._reception = reception
 
     async def __call__(self, delivery: Delivery) -> Outcome:
@@ -111,12 +117,13 @@ class ToFreshchat:
             return taken
         event = await self._revisions.begin(event, desk.helpdesk, link)
         try:
-            sent = await self._send(event, desk, link, split(words(self._say, event), FRESHCHAT))
+            link, sent = await self._send(event, desk, link, split(words(self._say, event), FRESHCHAT))
         except Withdrawn:
             return await self._revisions.withdraw(event)
         if self._reception and event.place:
             group = choose_route(desk.tenant, event.place).group
             await self._reception.hint(event, desk.helpdesk, sent.conversation_id, group)
+        await self._send_files(event, desk, link)
         await self._revisions.settle(event)
         return Done({"conversation": sent.conversation_id, "message": sent.id})
 
@@ -179,7 +186,18 @@ class ToFreshchat:
             now = replace(link, place=replace(link.place, service_url=service_url))
         return await refresh(self._threads, link, now, self._clock())
 
-    async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> Sent:
+    async def _send_files(self, event: Event, desk: Desk, link: Link) -> None:
+        """Send what came with a new message; of an edit only the words count."""
+        if self._files is None or desk.files is None or event.kind != "create" or not event.files or not event.place:
+            return
+
+        async def reopen(text: str, number: int) -> Link:
+            return (await self._open(event, desk, text, AFTER_WORDS + number))[0]
+
+        event = replace(event, place=await self._groups.fill_in(event.tenant_id, event.place))
+        await self._files.send(event, desk.files, link, reopen, self._revisions.is_deleted)
+
+    async def _send(self, event: Event, desk: Desk, link: Link | None, pieces: Sequence[str]) -> tuple[Link, Sent]:
         """Append to the open conversation, or open a new one; every piece has its own journal row."""
         done = 0
         if link is None or link.status != "open":
@@ -192,7 +210,7 @@ class ToFreshchat:
                 link, sent = await self._open(event, desk, pieces[number], number)
             if await self._is_unlinked(event, link, sent):  # an earlier try had opened it, and ended before the link
                 link, sent = await self._open(event, desk, pieces[number], number)
-        return sent
+        return link, sent
 
     async def _is_unlinked(self, event: Event, link: Link, sent: Sent) -> bool:
         if sent.conversation_id == link.conversation_id:

@@ -13,6 +13,7 @@ import aiohttp
 from adapters.freshchat import shapes
 from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, unclear
 from adapters.freshchat.service import ServiceCalls
+from adapters.freshchat.uploads import FreshchatUploads
 from adapters.http import HostRule
 from adapters.pace import Once, Pace
 from bridge.errors import Forbidden, Rejected, Unavailable
@@ -51,6 +52,7 @@ class FreshchatHelpdesk(ServiceCalls):
         self._naming: Once[str | None] = Once()
         self._foreign: dict[str, None] = {}
         self._users: Once[str] = Once()
+        self.files = FreshchatUploads(self._rest, self._messages_since)
 
     # --- users
 

@@ -68,6 +68,13 @@ class FreshchatRest:
             raise unclear()
         return value
 
+    async def upload(self, path: str, form: aiohttp.FormData, *, timeout: float) -> dict[str, Any]:
+        """Hand a file over; the answer is an object, or it is unclear what became of it."""
+        value = await self._call("POST", self._url(path, None), timeout=timeout, form=form)
+        if not isinstance(value, dict):
+            raise unclear()
+        return value
+
     async def put(self, path: str, body: Mapping[str, Any]) -> None:
         """Change one thing; an answer without a body is one too."""
         await self._call("PUT", self._url(path, None), body)
@@ -110,7 +117,13 @@ class FreshchatRest:
         return url.with_query(query) if query else url
 
     async def _call(
-        self, method: str, url: URL, body: Mapping[str, Any] | None = None, *, timeout: float | None = None
+        self,
+        method: str,
+        url: URL,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        form: aiohttp.FormData | None = None,
     ) -> Any:
         signed = await self._signed()
         await self._pace.turn()
@@ -121,6 +134,7 @@ class FreshchatRest:
             component=COMPONENT,
             headers={**signed, "Accept": "application/json"},
             send=body,
+            body=form,
             timeout=timeout or self._timeout,
         )
         self._note(answer)

@@ -5,6 +5,7 @@ seconds (UTC); `BridgeError`s are in `bridge/errors.py`. An adapter never import
 """
 
 from bridge.ports.directory import Directory
+from bridge.ports.files import FilePart, FileSource, HelpdeskFiles
 from bridge.ports.helpdesk import ConversationClosed, Helpdesk, NewConversation, Person, ReadBack, Said, Sent
 from bridge.ports.objects import Disposition, ObjectRef, ObjectStore
 from bridge.ports.queue import (
@@ -41,7 +42,10 @@ __all__ = [
     "Envelope",
     "FactKind",
     "Failure",
+    "FilePart",
+    "FileSource",
     "Helpdesk",
+    "HelpdeskFiles",
     "Link",
     "Member",
     "Mood",

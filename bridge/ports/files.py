@@ -53,5 +53,5 @@ class HelpdeskFiles(Protocol):
     async def post_file(self, conversation_id: str, user_id: str, part: FilePart) -> Sent:
         """Append a message that is the file, as the user. Raises ConversationClosed as `post_message` does."""
 
-    async def find_file(self, conversation_id: str, user_id: str, where: str, since: float) -> Sequence[Sent]:
-        """Read back: the user's messages with this file since then, oldest first."""
+    async def find_file(self, conversation_id: str, user_id: str, part: FilePart, since: float) -> Sequence[Sent]:
+        """Read back: the user's messages since then with this file, before those with one that may be it."""

@@ -15,6 +15,7 @@ from bridge.tenants import Tenant
 from bridgectl.doctor import (
     cosmos,
     exports,
+    files,
     freshchat,
     local,
     microsoft,
@@ -117,6 +118,7 @@ def _checks(case: Case) -> dict[str, Check]:
         "bot keys": microsoft.look_at_keys,
         "graph": microsoft.look_at_graph,
         "people": people.look_at_profiles,
+        "files": files.look_at_files,
         "scanner": scanner.look_at_scanner,
         "operators' page": operators.look_at_page,
         "exporters": exports.look_at_exports,

@@ -106,6 +106,7 @@ async def test_healthy_is_all_well(stack: Stack) -> None:
         ("graph", "sign-in"),
         ("graph", "scopes"),
         ("people", "User.Read.All"),
+        ("files", "Files.Read.All"),
         ("freshchat", "conversation fields"),
         ("public address", "BRIDGE_PUBLIC_URL"),
         ("clock", "clock"),
@@ -406,6 +407,17 @@ async def test_departments_may_not_be_read(stack: Stack) -> None:
     finally:
         await stack.clear_faults()
     assert (check, subject) == ("people", "User.Read.All")
+    assert "application permission" in text
+
+
+async def test_files_may_not_be_read(stack: Stack) -> None:
+    """A hint too: agents get links."""
+    await stack.fault("graph", "status", status=403, match="GET .*/drives/.*", times=None)
+    try:
+        ((check, subject, text),) = await warnings(stack)
+    finally:
+        await stack.clear_faults()
+    assert (check, subject) == ("files", "Files.Read.All")
     assert "application permission" in text
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from bridge import ids
+from bridge.attachments import _REASONS
 from bridge.delivery import Done, Worker
 from bridge.errors import NotLinked, Rejected, Unavailable
 from bridge.events import Event, Ignored, Place, Sender
+from bridge.file_policy import Objection
 from bridge.letters import BACKOFF
 from bridge.notices import NOTICE, Addressee, Notice, Notices
 from bridge.patience import Patience
@@ -371,3 +374,21 @@ def test_every_notice_can_be_said_in_every_language(what, kept_trying, reason):
         assert "{" not in text
         said.add(text)
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+@pytest.mark.parametrize("what", ["question", "answer"])
+def test_a_notice_about_files(what, locale):
+    """One line for each, in whatever words it is called; it survives the queue."""
+    files = (("a {x}.pdf", "infected"), ("b.exe", "program"))
+    notice = Notice(reason="refused", kept_trying=False, locale=locale, place=PLACE, files=files)
+    assert Notice.from_bytes(notice.to_bytes()) == notice
+    text = notice.text(texts.say, what, "7f3a09bc" + "0" * 24)
+    assert [line.partition(":")[0] for line in text.splitlines() if line.startswith("•")] == ["• a {x}.pdf", "• b.exe"]
+    assert "7F3A-09BC" in text
+
+
+def test_every_reason_has_its_words():
+    """Of whatever keeps a file out."""
+    reasons = {*get_args(Objection), *_REASONS.values(), "infected", "not_scanned", "refused", "unavailable"}
+    assert {f"file_reason_{reason}" for reason in reasons} <= texts.TEXTS.keys()
