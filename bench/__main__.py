@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import azure, doors, fairness, pipeline, report, startup, stores
+from bench import azure, doors, fairness, files, pipeline, report, startup, stores
 from bench.report import Row
 
-GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store", "fairness", "azure")
+GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store", "fairness", "files", "azure")
 PIPELINE = frozenset({"e2e", "latency", "memory"})
 
 DOORS: dict[str, tuple[str, str, Callable[[Path, bool], Row]]] = {
@@ -35,6 +35,8 @@ def measure(only: frozenset[str], quick: bool, tell: Callable[[str], None]) -> l
         rows += _in_folder("store", tell, lambda folder: stores.rows(folder, quick))
     if "fairness" in only:
         rows += _in_folder("fairness", tell, lambda folder: fairness.rows(folder, quick))
+    if "files" in only:
+        rows += _in_folder("files", tell, lambda folder: files.rows(folder, quick))
     if "azure" in only:
         rows += _in_folder("azure", tell, lambda folder: azure.rows(folder, quick))
     return rows
