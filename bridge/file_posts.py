@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bridge import ids
 from bridge.attachments import LINK_SECONDS, Attachments, Carried, KeptOut
-from bridge.errors import Rejected, Throttled
+from bridge.errors import Forbidden, Rejected, Throttled, Unavailable
 from bridge.events import Event, SharedFile
 from bridge.file_notices import files_notice
 from bridge.file_policy import FilePolicy
@@ -109,16 +109,25 @@ class AnswerFiles:
         """Look a missing address up: a webhook can be faster than the store of files. Other threads go on meanwhile."""
         if file.url:
             return file
-        try:
-            found = await self._posts.source.find(self._event)
-        except Rejected:  # the conversation is gone
-            found = ()
-        fresh = next((one for one in found if one.number == file.number and one.url), None)
+        fresh = next((one for one in await self._found(file) if one.number == file.number and one.url), None)
         if fresh is not None:
             return fresh
         if self._posts.clock() - self._since < READY_SECONDS:
             raise Throttled("a file has no address yet", code="file_not_ready", component="freshchat", after=READ_AGAIN)
         raise KeptOut("gone", safe_name(file.name))
+
+    async def _found(self, file: SharedFile) -> Sequence[SharedFile]:
+        """Read the message again. Freshchat's refusal is no reason to hold what is for Teams."""
+        try:
+            return await self._posts.source.find(self._event)
+        except Rejected:  # the conversation is gone
+            return ()
+        except (Unavailable, Forbidden) as error:
+            if not self._posts.attachments.is_patient(self._since):
+                raise KeptOut("unavailable", safe_name(file.name)) from None
+            if isinstance(error, Forbidden):
+                raise Unavailable(str(error), code=error.code, component=error.component) from None
+            raise
 
     async def _reply(self, carried: Carried) -> Reply:
         label = f"{carried.name} ({size(carried.ref.size)})"

@@ -131,6 +131,36 @@ async def test_a_file_that_stays_away_is_given_up(stack: Stack) -> None:
     await stack.post("settings", file_link_seconds=3600)
 
 
+async def test_freshchats_refusal_holds_nothing_that_is_for_teams(stack: Stack) -> None:
+    """While the message cannot be read again, its words are there, and other conversations go on."""
+    _, conversation = await asked(stack, PERSONAL)
+    _, other = await asked(stack, {"scope": "groupChat"})
+    await stack.settled()
+    mark, beside = word(), word()
+    await stack.fault("freshchat", "status", match="GET .*/messages$", status=401, times=None)
+    late = {"image": file("a.png", png(), "image/png", hidden_reads=1)}
+    await stack.answer(conversation, "", parts=[text(mark), late])
+
+    async def retried() -> bool:
+        return await stack.metric("bridge_retries_total", direction="to-teams", code="freshchat_401") > 0
+
+    await stack.until(retried)
+    await stack.answer(other, beside)
+    await appears(stack, beside)
+    assert await stack.metric("bridge_held", direction="to-teams") == 0
+    await stack.clear_faults()
+    assert (await shown_after(stack, mark, 2))[1]["attachments"]
+
+
+async def appears(stack: Stack, mark: str) -> None:
+    """Wait for a message, whatever else is under way."""
+
+    async def found() -> bool:
+        return any(mark in m["text"] for t in await stack.threads() for m in t["messages"])
+
+    await stack.until(found)
+
+
 async def test_who_asks_in_korean_reads_korean(stack: Stack) -> None:
     """The employee and the agent."""
     question, mark = word(), word()
