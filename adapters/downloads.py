@@ -7,9 +7,11 @@ inside addresses are refused, and a token goes to the first hop only, which the 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from email.message import Message
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,6 +26,9 @@ MAX_HOPS = 4
 AT_ONCE = 50
 SILENCE_SECONDS = 15.0
 """Longest wait for the next bytes; the whole download has a limit of its own, against those that drip."""
+
+
+_PLAIN_NAME = re.compile(r';\s*filename\s*=\s*(?:"[^"]*"|[^;]*)', re.IGNORECASE)
 
 
 class Refused(Rejected):
@@ -87,8 +92,14 @@ class Downloads:
             total=seconds, connect=min(seconds, 10), sock_read=min(seconds, SILENCE_SECONDS)
         )
 
-    async def read(self, url: str, max_bytes: int, headers: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
-        """Read a file in pieces; `headers` go to the first hop only.
+    async def read(
+        self,
+        url: str,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        named: Callable[[str], None] | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Read a file in pieces; `headers` go to the first hop only, `named` is told the name that the server gives it.
 
         Raises Rejected (`file_bad_address`, `file_too_large`, `file_gone`: an address that has run out is refused in
         many ways, `file_refused`), Throttled or Unavailable. Close the iterator if it is not read to its end.
@@ -100,6 +111,8 @@ class Downloads:
                     target, headers=sent, allow_redirects=False, timeout=self._timeout
                 ) as response:
                     if response.status not in (301, 302, 303, 307, 308):
+                        if named and (name := _name(response.headers.get("Content-Disposition", ""))):
+                            named(name)
                         async for piece in _body(response, max_bytes):
                             yield piece
                         return
@@ -113,6 +126,13 @@ class Downloads:
             return self._hosts.check(str(base.join(URL(url, encoded=True))) if base and url else url)
         except ValueError as reason:
             raise _rejected("file_bad_address", str(reason)) from None
+
+
+def _name(disposition: str) -> str:
+    """Read the name in a Content-Disposition: of both its forms the one that takes all characters (RFC 6266)."""
+    header = Message()
+    header["Content-Disposition"] = _PLAIN_NAME.sub("", disposition) if "filename*" in disposition else disposition
+    return (header.get_filename() or "").strip()
 
 
 async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:

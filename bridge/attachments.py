@@ -109,12 +109,13 @@ class Attachments:
     async def _taken(
         self, stack: AsyncExitStack, event: Event, file: SharedFile, policy: FilePolicy, received_at: float
     ) -> Carried:
-        name = safe_name(file.name)
+        name = safe_name(file.name or self._source.named(file))
         try:
             async with asyncio.timeout(TAKE_SECONDS):
                 stream = self._source.read(event, file, policy.max_bytes)
                 async with aclosing(stream):  # type: ignore[type-var]
                     copy = await stack.enter_async_context(spooled(self._folder, stream, HEAD))
+                name = safe_name(file.name or self._source.named(file))
                 return await self._judged(copy, name, policy)
         except TimeoutError:
             error: BridgeError = Unavailable("a file takes too long", code="file_slow", component="files")

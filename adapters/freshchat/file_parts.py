@@ -37,7 +37,7 @@ def files_in(lines: Sequence[str]) -> tuple[SharedFile, ...]:
 def _file(line: FileLine, number: int, at: int) -> SharedFile:
     url = next((one for key in ("url", "download_url") if (one := _text(line.part, key))), "")
     url = url if len(url) <= MAX_URL else ""
-    name = _text(line.part, "name") or _last_part(url) or line.kind
+    name = _text(line.part, "name") or ("" if url else line.kind)
     return SharedFile(way="link", url=url, name=name, number=number, span=(at, at + len(line)))
 
 
@@ -46,7 +46,8 @@ def _text(part: dict[str, Any], key: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _last_part(url: str) -> str:
+def last_part(url: str) -> str:
+    """Name a file by its address."""
     try:
         return unquote(urlsplit(url).path.rpartition("/")[2])
     except ValueError:

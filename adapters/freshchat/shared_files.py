@@ -12,10 +12,13 @@ from datetime import datetime
 
 from adapters.downloads import Downloads
 from adapters.freshchat.client import FreshchatHelpdesk
-from adapters.freshchat.file_parts import files_of
+from adapters.freshchat.file_parts import files_of, last_part
 from adapters.freshchat.parts import NotUnderstood
 from bridge.errors import Rejected
 from bridge.events import Event, SharedFile
+
+MAX_NAMES = 1_000
+"""Names kept of files that are being read."""
 
 
 class FreshchatFiles:
@@ -23,6 +26,11 @@ class FreshchatFiles:
 
     def __init__(self, desks: Mapping[str, FreshchatHelpdesk], downloads: Downloads) -> None:
         self._desks, self._downloads = desks, downloads
+        self._names: dict[str, str] = {}
+
+    def named(self, file: SharedFile) -> str:
+        """Name a file by what its server said when it was read last, else by its address."""
+        return self._names.pop(file.url, "") or last_part(file.url)
 
     async def find(self, event: Event) -> Sequence[SharedFile]:
         """Read the message again and list its files, with the addresses that they have now."""
@@ -37,7 +45,7 @@ class FreshchatFiles:
         """Read one in pieces; if its address has run out, once more from the one that it has now."""
         begun = False
         try:
-            async with aclosing(self._read(event, file.url, max_bytes)) as pieces:
+            async with aclosing(self._read(event, file.url, file, max_bytes)) as pieces:
                 async for piece in pieces:
                     begun = True
                     yield piece
@@ -46,13 +54,18 @@ class FreshchatFiles:
             fresh = None if begun or error.code != "file_gone" else await self._fresh(event, file)
             if fresh is None:
                 raise
-        async with aclosing(self._read(event, fresh, max_bytes)) as pieces:
+        async with aclosing(self._read(event, fresh, file, max_bytes)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def _read(self, event: Event, url: str, max_bytes: int) -> AsyncGenerator[bytes]:
+    async def _read(self, event: Event, url: str, file: SharedFile, max_bytes: int) -> AsyncGenerator[bytes]:
+        def named(name: str) -> None:
+            self._names[file.url] = name
+            if len(self._names) > MAX_NAMES:
+                del self._names[next(iter(self._names))]
+
         headers = await self._desks[event.tenant_id].headers_for(url)
-        async with aclosing(self._downloads.read(url, max_bytes, headers)) as pieces:  # type: ignore[type-var]
+        async with aclosing(self._downloads.read(url, max_bytes, headers, named)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
                 yield piece
 

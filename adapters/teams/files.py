@@ -35,6 +35,10 @@ class TeamsFiles:
             return await self._graph.find(event)
         return event.files
 
+    def named(self, _file: SharedFile) -> str:
+        """Tell nothing: what has no name in Teams, such as a pasted picture, has none on its server either."""
+        return ""
+
     async def read(self, event: Event, file: SharedFile, max_bytes: int) -> AsyncIterator[bytes]:
         """Read one in pieces, by its way."""
         if file.way == "graph":

@@ -19,6 +19,9 @@ class FileSource(Protocol):
         Raises Rejected (`files_not_permitted`: an administrator has not allowed it), Throttled or Unavailable.
         """
 
+    def named(self, file: SharedFile) -> str:
+        """Name a file whose message gives it no name: by what its server said when it was read, else by its address."""
+
     def read(self, event: Event, file: SharedFile, max_bytes: int) -> AsyncIterator[bytes]:
         """Read one in pieces; close the iterator if it is not read to its end.
 

@@ -61,7 +61,8 @@ class SignedLinks:
         file = self._files.get(file_id)
         if file is None or float(until) <= time.time():
             return _refused(403, "AccessDenied", "Request has expired")
-        return web.Response(body=file.data, headers={"Content-Type": file.content_type})
+        named = f"inline; filename*=UTF-8''{quote(file.name)}"
+        return web.Response(body=file.data, headers={"Content-Type": file.content_type, "Content-Disposition": named})
 
     def clear(self) -> None:
         self._hidden.clear()
@@ -81,7 +82,7 @@ class SignedLinks:
         until = f"{time.time() + seconds:.3f}"
         query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires={until}"
         signature = self._signature(file.id, until)
-        return f"{self._origin()}/files/signed/{file.id}/{quote(file.name)}?{query}&X-Amz-Signature={signature}"
+        return f"{self._origin()}/files/signed/{file.id}/u_{file.id[:8]}?{query}&X-Amz-Signature={signature}"
 
     def _signature(self, file_id: str, until: str) -> str:
         return hmac.digest(self._key, f"{file_id}/{until}".encode(), hashlib.sha256).hex()

@@ -93,6 +93,8 @@ async def test_a_picture_is_shown(somewhere: Somewhere) -> None:  # noqa: F811
     _, shown = await shown_after(stack, mark, 2)
     assert await picture_in(stack, shown, via) == ("image/png", hashlib.sha256(drawn).hexdigest())
     assert shown["via"] == ("graph" if via == "graph" else "connector")
+    label = shown["text"] if via == "graph" else shown["attachments"][0]["name"]
+    assert label.startswith("screen.png ("), "a picture's part has no name, its store tells it"
 
 
 async def test_another_file_is_a_link(somewhere: Somewhere) -> None:  # noqa: F811

@@ -312,3 +312,29 @@ async def test_a_file_that_breaks_off_is_no_file(session: aiohttp.ClientSession)
     async with serving(half=half) as server:
         with pytest.raises(Unavailable):
             await read(downloads(session), server.make_url("/half"))
+
+
+NAMED = [
+    ('attachment; filename="a b.pdf"', ["a b.pdf"]),
+    ("inline; filename*=UTF-8''%ED%99%95%EC%9D%B8.png; filename=x.png", ["확인.png"]),
+    ("attachment; filename=../../x.png", ["../../x.png"]),
+    ("attachment", []),
+    ("attachment; filename=", []),
+    ("; filename*=what''%FF%", None),
+]
+
+
+@pytest.mark.parametrize(("disposition", "names"), NAMED)
+async def test_the_server_may_name_a_file(
+    session: aiohttp.ClientSession, disposition: str, names: list[str] | None
+) -> None:
+    """As it is: whoever uses it makes it safe. Whatever it says, the file is read."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b"x", headers={"Content-Disposition": disposition})
+
+    told: list[str] = []
+    async with serving(file=answer) as server:
+        stream = downloads(session).read(str(server.make_url("/file")), MB, None, told.append)
+        assert [piece async for piece in stream] == [b"x"]
+    assert names is None or told == names

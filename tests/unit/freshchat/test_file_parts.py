@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.freshchat.file_parts import MAX_FILES, MAX_URL, files_of
+from adapters.freshchat.file_parts import MAX_FILES, MAX_URL, files_of, last_part
 from adapters.freshchat.panels import panel_of
 from adapters.freshchat.parts import text_of
 
@@ -35,17 +35,24 @@ def test_each_file_has_its_place_among_the_words():
 
 NAMES = [
     ({"file": {"name": " a.pdf ", "url": URL}}, "a.pdf"),
-    ({"file": {"url": URL}}, "screen shot.png"),
-    ({"image": {"url": URL}}, "screen shot.png"),
-    ({"image": {"url": "https://files.example.com/"}}, "image"),
-    ({"video": {"url": "https://[files"}}, "video"),
-    ({"file": {}}, "file"),
+    ({"file": {"url": URL}}, ""),
+    ({"image": {"url": URL}}, ""),
+    ({"video": {}}, "video"),
 ]
 
 
 @pytest.mark.parametrize(("part", "name"), NAMES)
-def test_the_name_is_the_parts_own_else_that_of_its_address(part, name):
+def test_the_name_is_the_parts_own(part, name):
+    """Without one, reading the file tells its name; what cannot be read is named by its kind."""
     assert [file.name for file in files_of(message(part))] == [name]
+
+
+LAST_PARTS = [(URL, "screen shot.png"), ("https://files.example.com/", ""), ("https://[files", ""), ("", "")]
+
+
+@pytest.mark.parametrize(("url", "name"), LAST_PARTS)
+def test_an_address_names_a_file(url, name):
+    assert last_part(url) == name
 
 
 ADDRESSES = [
