@@ -27,6 +27,8 @@ from bridge.text import when
 
 READY_SECONDS, READ_AGAIN = 10.0, 3.0
 """Seconds for which a file without an address is waited for, and between two looks (reference, section 5.2)."""
+ONE_TRY = 15.0
+"""Seconds of a delivery after which it begins with no other file: what is cut off within a post may show it twice."""
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
 """What Teams shows in a message."""
 PICTURE_BYTES = 2 * 1024 * 1024
@@ -61,6 +63,7 @@ class AnswerFiles:
 
     def __init__(self, posts: FilePosts, event: Event, link: Link, since: float) -> None:
         self._posts, self._event, self._link, self._since = posts, event, link, since
+        self._began = posts.clock()
 
     def pieces(self, text: str) -> list[str | SharedFile]:
         """Cut a text at the files that it names. Words come first, because they say who writes."""
@@ -73,6 +76,8 @@ class AnswerFiles:
         for earlier in (step, kept_out):
             if (sent := await posted(earlier)) is not None:
                 return sent
+        if self._posts.clock() - self._began > ONE_TRY:
+            raise Throttled("the next file", code="next_file", component="files", after=0.0, ours=True)
         try:
             async with self._taken(file) as reply:
                 return await self._show(reply, step, send)

@@ -4,8 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.events import SharedFile
-from bridge.file_posts import cut, size
+from bridge.errors import Throttled
+from bridge.events import Event, Place, Sender, SharedFile
+from bridge.file_posts import ONE_TRY, FilePosts, cut, size
+from bridge.ports import Link
+
+FILE = SharedFile(way="link", url="https://x.example/a.pdf")
+PLACE = Place(scope="groupChat", conversation_id="19:c", service_url="https://x")
+EVENT = Event(
+    idempotency_key="freshchat:c/m:create",
+    tenant_id="t1",
+    direction="outbound",
+    kind="create",
+    timestamp="2026-01-05T08:00:00.123Z",
+    sender=Sender("agent", "a"),
+    files=(FILE,),
+)
+
+
+def posts(clock):
+    """Make what posts files; of its parts a delivery that took long needs the clock alone."""
+    return FilePosts(
+        attachments=None,
+        source=None,
+        policies={},
+        queue=None,
+        linked=None,
+        say=None,
+        clock=clock,
+        telemetry=None,
+    )
 
 
 def files(text, *names):
@@ -42,3 +70,21 @@ SIZES = [
 @pytest.mark.parametrize(("number", "words"), SIZES)
 def test_a_size_reads_well(number, words):
     assert size(number) == words
+
+
+async def test_a_delivery_that_took_long_leaves_the_next_file_to_the_next_one(clock):
+    """It would be cut off otherwise, perhaps within a post. What was posted is found, however late it is."""
+    link = Link(conversation_id="c", tenant_id="t1", thread_key="k", place=PLACE, freshchat_user_id="u", inbox_id="i")
+    answer = posts(clock).of(EVENT, link, None)
+    clock.advance(ONE_TRY + 1)
+
+    async def posted(step):
+        return {"0": "sent"}.get(step)
+
+    async def send(reply, step):
+        raise AssertionError("nothing is sent")
+
+    assert await answer.post(FILE, "0", posted, send) == "sent"
+    with pytest.raises(Throttled) as caught:
+        await answer.post(FILE, "1", posted, send)
+    assert caught.value.ours and caught.value.after == 0
