@@ -105,6 +105,7 @@ class AnswerFiles:
         async with self._posts.attachments.take(self._event, addressed, policy, self._since) as carried:
             try:
                 yield await self._reply(carried)
+                self._posts.telemetry.count(f"file_{carried.attachment.type}")
             except Throttled as error:
                 if error.ours:  # nothing was posted, and the next try brings it anew
                     await self._posts.attachments.forget(carried.ref)
@@ -147,6 +148,7 @@ class AnswerFiles:
         about = replace(event, idempotency_key=ids.step_key(event.idempotency_key, f"file.{file.number}"))
         agent = Addressee(session=link.thread_key, locale=link.locale, conversation_id=link.conversation_id)
         if await self._posts.queue.put(files_notice("to-teams", about, agent, ((out.name, out.reason),), now)):
+            self._posts.telemetry.count(f"file_{out.reason}")
             host = {"host": _host(file.url)} if out.reason == "bad_address" else {}
             self._posts.telemetry.info(
                 "file_kept_out", reason=out.reason, tenant=event.tenant_id, trace=event.trace, **host

@@ -210,7 +210,7 @@ async def test_nothing_of_a_file_is_in_the_log(stack: Stack) -> None:
 
 @pytest.mark.skipif(program() is None, reason="clamd is not installed")
 async def test_malware_is_kept_out(tmp_path: Path) -> None:
-    """Found by clamd; the clean file beside it is carried."""
+    """Found by clamd; a clean file is carried. Both are counted."""
     with Clamd() as daemon:
         async with running(tmp_path, TEAMS_REPLY_VIA="bot", CLAMD_ADDRESS=daemon.unix) as stack:
             await kept_out(stack, PERSONAL, {"file": file("a.txt", EICAR)}, "a.txt", "it contains malware")
@@ -218,6 +218,8 @@ async def test_malware_is_kept_out(tmp_path: Path) -> None:
             mark = word()
             await stack.answer(conversation, mark, files=[file("b.png", png(), "image/png")])
             assert (await shown_after(stack, mark, 2))[1]["attachments"]
+            counted = [await stack.metric("bridge_events_total", what=f"file_{what}") for what in ("infected", "image")]
+            assert counted == [1, 1]
 
 
 @pytest.mark.skipif(program() is None, reason="clamd is not installed")
