@@ -124,7 +124,7 @@ function actionName(action) {
 }
 
 /** The words of the message a trace is about, on the side it came from; of a press or a reaction, those it became. */
-const sourceText = (trace) => words.get(trace.sourceId) ?? words.get(trace.records.at(-1).message) ?? '';
+const sourceText = (trace) => words.get(trace.sourceId) || words.get(trace.records.at(-1).message) || '';
 
 function wordsById() {
   const sources = [...world.threads.values(), ...world.conversations.values()];

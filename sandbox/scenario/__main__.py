@@ -14,8 +14,8 @@ from sandbox.scenario.story import Story
 from sandbox.scenario.words import STEPS, TELLS
 
 ABOUT = """Play the whole story of a question against a running demo: a channel question, an answer with formatting and
-a mention, buttons, edits, a deletion, commands, a rating, another language. Each step says what is expected and checks
-what arrives."""
+a mention, a picture, buttons, edits, a deletion, commands, a rating, another language. Each step says what is expected
+and checks what arrives."""
 EXAMPLES = """Start the demo first (`make demo`), open its page, then for instance:
 
   python -m sandbox.scenario              all steps, as fast as the bridge is

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable
 
+from sandbox.scenario import samples
 from sandbox.scenario.hands import CHANNEL, PERSONAL, Hands, actions, titles
 from sandbox.scenario.stage import NotSeen, by_users
 from sandbox.scenario.words import LINES
+from sandbox.wire import JsonObject
 
 STARS = "★★★★★"
 
@@ -22,6 +24,7 @@ class Story(Hands):
             ("who", self.who),
             ("assign", self.assign),
             ("answer", self.answer),
+            ("picture", self.picture),
             ("note", self.note),
             ("choose", self.choose),
             ("react", self.react),
@@ -74,6 +77,13 @@ class Story(Hands):
         await self._as_agent("reply", text=self._line("answer"))
         marks = ("<strong>", "<code>", "<at id")
         await self._seen("the formatted answer", lambda said: all(mark in said["html"] for mark in marks))
+
+    async def picture(self) -> None:
+        """Words and a picture."""
+        files = [samples.as_file("panel.png", "image/png", samples.panel())]
+        await self._as_agent("reply", text=self._line("picture"), files=files)
+        await self._seen("the words", lambda said: self._line("picture") in said["text"])
+        await self._seen("the picture", _has_picture)
 
     async def note(self) -> None:
         """Something that only agents may read; `private` looks for it once more."""
@@ -178,3 +188,8 @@ class Story(Hands):
         """The note is nowhere in Teams."""
         if self._line("note") in json.dumps(await self._stage.get("teams/state"), ensure_ascii=False):
             raise NotSeen("a note that stays with the agents")
+
+
+def _has_picture(said: JsonObject) -> bool:
+    kinds = [str(one["contentType"]) for one in said.get("attachments", ())]
+    return "hostedContents" in said["html"] or any(kind.startswith("image/") for kind in kinds)

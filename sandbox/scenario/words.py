@@ -12,6 +12,7 @@ STEPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "who": ("The agents look at who asks", "mail, job title, mood and the link to the thread are there"),
         "assign": ("{agent} takes the conversation", "a line in the thread says so"),
         "answer": ("{agent} answers with formatting and a mention", "both are in the same thread"),
+        "picture": ("{agent} sends a picture", "it is shown in the thread"),
         "note": ("{agent} writes a private note", "nobody in Teams sees it"),
         "choose": ("{agent} offers two buttons, {main} presses one, twice", "one choice, and the card shows it"),
         "edit": ("{main} corrects a message", "the agents read the new words and what they replace"),
@@ -30,6 +31,7 @@ STEPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "who": ("상담원이 질문한 사람을 확인합니다", "메일, 직함, 분위기, 스레드 링크가 있습니다"),
         "assign": ("{agent} 님이 대화를 맡습니다", "스레드에 담당자가 표시됩니다"),
         "answer": ("{agent} 님이 서식과 멘션을 넣어 답변합니다", "둘 다 같은 스레드에 있습니다"),
+        "picture": ("{agent} 님이 사진을 보냅니다", "스레드에 사진이 보입니다"),
         "note": ("{agent} 님이 비공개 메모를 씁니다", "Teams에서는 아무도 보지 못합니다"),
         "choose": (
             "{agent} 님이 버튼 두 개를 보내고 {main} 님이 하나를 두 번 누릅니다",

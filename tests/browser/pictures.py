@@ -69,7 +69,7 @@ async def story_in(camera: Camera, stage: Stage, lang: str) -> None:
     main, other = ("ada", "minjun") if lang == "en" else ("minjun", "ada")
     story = Story(stage, Cast(people[main], people[other], config["agents"][0]), lang, "P-483")
     end, resolved = ("", "Resolved") if lang == "en" else (f".{lang}", "해결됨")
-    for name in ("ask", "who", "assign", "answer", "note", "choose", "react"):
+    for name in ("ask", "who", "assign", "answer", "picture", "note", "choose", "react"):
         await getattr(story, name)()
         if name == "who":
             await camera.look("it-help", main)

@@ -106,6 +106,7 @@ def test_a_choice_is_made_and_reacted_to(page: Any) -> None:
     card.get_by_test_id("teams-react").click()
     page.get_by_test_id("react-like").click()
     _arrives(page, "fc-message", "👍")
+    _arrives(page, "timeline-row", "reacted 👍")
     page.get_by_test_id("teams-commands").click()
     page.get_by_test_id("command-status").click()
     _arrives(page, "teams-message", "since")

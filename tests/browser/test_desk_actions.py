@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.hands import Bridge, png
+from tests.browser.hands import Bridge, png, upload
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = api.expect
@@ -96,3 +96,21 @@ def test_a_ready_answer_takes_the_words_that_were_typed(shown: Any, bridge: Brid
     expect(shown.find("fc-message").last).to_contain_text("Did that help, <b>Ada</b>?")
     expect(shown.find("fc-compose")).to_have_value("")
     assert bridge.conversations()[0]["messages"][1]["text"] == "Did that help, <b>Ada</b>?"
+
+
+def test_an_agent_attaches_a_picture_and_a_file(shown: Any, bridge: Bridge) -> None:
+    shown.carry_over("Which cable?")
+    files = [upload("cable.png", "image/png", png()), upload("steps.txt", "text/plain", b"pull")]
+    shown.find("fc-compose-files").set_input_files(files)
+    shown.find("fc-compose").fill("This one")
+    shown.find("fc-send").click()
+    answer = shown.find("fc-message").last
+    expect(answer).to_contain_text("This one")
+    answer.get_by_test_id("picture").evaluate("image => image.decode()")
+    assert answer.get_by_test_id("picture").evaluate("image => image.naturalWidth") == 60
+    expect(answer.get_by_test_id("file")).to_contain_text("steps.txt")
+    shown.find("fc-compose-files").set_input_files(files[1:])
+    shown.find("fc-private").check()
+    shown.find("fc-send").click()
+    expect(shown.find("fc-message").last).to_have_attribute("data-style", "note")
+    expect(shown.find("draft")).to_have_count(0)
