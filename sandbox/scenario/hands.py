@@ -49,12 +49,13 @@ class Hands:
             if found["status"] != "resolved":
                 await self._as_agent("resolve", conversation_id)
 
-    def _line(self, name: str) -> str:
+    def line(self, name: str) -> str:
+        """What is written in this play."""
         return self._lines[name].format(number=self._number, mail=self._cast.main["mail"])
 
     async def _say(self, line: str, **where: object) -> JsonObject:
         """The main person writes; the bridge must have taken it."""
-        said = await self._stage.post("teams/messages", user=self._cast.main["key"], text=self._line(line), **where)
+        said = await self._stage.post("teams/messages", user=self._cast.main["key"], text=self.line(line), **where)
         if said["status"] != 200:
             raise NotSeen(f"a bridge that takes the message (it answered {said['status']})")
         return dict(said)
@@ -62,11 +63,11 @@ class Hands:
     async def _reply(self, line: str) -> JsonObject:
         """The main person writes in the thread, and the agents have it; names the message."""
         said = await self._say(line, **CHANNEL, thread=self._played.root)
-        await self._told(self._played.conversation, "the reply", lambda one: self._line(line) in one["text"])
+        await self._told(self._played.conversation, "the reply", lambda one: self.line(line) in one["text"])
         return {"conversation_id": said["conversation_id"], "message": said["id"], "user": self._cast.main["key"]}
 
     async def _opened(self, line: str) -> JsonObject:
-        words = self._line(line)
+        words = self.line(line)
         opened = await self._stage.until(f"“{words}”", lambda: self._stage.conversation(words))
         self._played.opened.append(opened["conversation_id"])
         return opened

@@ -74,20 +74,20 @@ class Story(Hands):
 
     async def answer(self) -> None:
         """Bold words, a list, code and a mention."""
-        await self._as_agent("reply", text=self._line("answer"))
+        await self._as_agent("reply", text=self.line("answer"))
         marks = ("<strong>", "<code>", "<at id")
         await self._seen("the formatted answer", lambda said: all(mark in said["html"] for mark in marks))
 
     async def picture(self) -> None:
         """Words and a picture."""
         files = [samples.as_file("panel.png", "image/png", samples.panel())]
-        await self._as_agent("reply", text=self._line("picture"), files=files)
-        await self._seen("the words", lambda said: self._line("picture") in said["text"])
+        await self._as_agent("reply", text=self.line("picture"), files=files)
+        await self._seen("the words", lambda said: self.line("picture") in said["text"])
         await self._seen("the picture", _has_picture)
 
     async def note(self) -> None:
         """Something that only agents may read; `private` looks for it once more."""
-        await self._as_agent("reply", text=self._line("note"), type="private")
+        await self._as_agent("reply", text=self.line("note"), type="private")
 
         async def sent() -> bool:
             return bool((await self._stage.get("webhooks"))["pending"] == 0)
@@ -97,10 +97,10 @@ class Story(Hands):
 
     async def choose(self) -> None:
         """A card with two buttons; the second press of one has no effect."""
-        offers = [{"quick_reply_button": {"label": self._line(name)}} for name in ("yes", "no")]
+        offers = [{"quick_reply_button": {"label": self.line(name)}} for name in ("yes", "no")]
         replies = [{"collection": {"sub_parts": offers}}]
-        await self._as_agent("reply", text=self._line("offer"), reply_parts=replies)
-        yes = self._line("yes")
+        await self._as_agent("reply", text=self.line("offer"), reply_parts=replies)
+        yes = self.line("yes")
         shown = await self._seen("the buttons", lambda said: yes in titles(said))
         self._played.card = shown["id"]
         data = next(one["data"] for one in actions(shown["cards"]) if one.get("title") == yes)
@@ -121,8 +121,8 @@ class Story(Hands):
     async def edit(self) -> None:
         """A reply in the thread, then other words for it."""
         message = await self._reply("typed")
-        await self._stage.post("teams/edit", **message, text=self._line("corrected"))
-        await self._told(self._played.conversation, "the new words", lambda one: self._line("corrected") in one["text"])
+        await self._stage.post("teams/edit", **message, text=self.line("corrected"))
+        await self._told(self._played.conversation, "the new words", lambda one: self.line("corrected") in one["text"])
 
     async def delete(self) -> None:
         """A reply in the thread that should not have been written."""
@@ -139,7 +139,7 @@ class Story(Hands):
         before = await self._position(said)
         await self._seen_in(said["conversation_id"], "an answer to the command", lambda _: True, before)
         told = by_users(await self._stage.in_conversation(self._played.opened[-1]))
-        if any(one["text"].endswith(self._line("status")) for one in told):
+        if any(one["text"].endswith(self.line("status")) for one in told):
             raise NotSeen("a command that no agent sees")
 
     async def resolve(self) -> None:
@@ -152,11 +152,11 @@ class Story(Hands):
 
     async def rate(self) -> None:
         """Five stars and a comment."""
-        await self._press(self._played.card, title=STARS, inputs={"comment": self._line("comment")})
+        await self._press(self._played.card, title=STARS, inputs={"comment": self.line("comment")})
 
         async def rated() -> bool:
             rating = (await self._stage.in_conversation(self._played.conversation))["csat"] or {}
-            return bool((rating.get("rating"), rating.get("comment")) == (len(STARS), self._line("comment")))
+            return bool((rating.get("rating"), rating.get("comment")) == (len(STARS), self.line("comment")))
 
         await self._stage.until("the rating", rated)
         await self._seen("thanks on the card", lambda said: said["id"] == self._played.card and not titles(said))
@@ -167,8 +167,8 @@ class Story(Hands):
         opened = await self._opened("again")
         if opened["conversation_id"] == self._played.conversation:
             raise NotSeen("a new conversation")
-        await self._as_agent("reply", opened["conversation_id"], text=self._line("reply"))
-        await self._seen("the answer in the same thread", lambda said: self._line("reply") in said["text"])
+        await self._as_agent("reply", opened["conversation_id"], text=self.line("reply"))
+        await self._seen("the answer in the same thread", lambda said: self.line("reply") in said["text"])
 
     async def other(self) -> None:
         """The other person, in the other language."""
@@ -186,7 +186,7 @@ class Story(Hands):
 
     async def private(self) -> None:
         """The note is nowhere in Teams."""
-        if self._line("note") in json.dumps(await self._stage.get("teams/state"), ensure_ascii=False):
+        if self.line("note") in json.dumps(await self._stage.get("teams/state"), ensure_ascii=False):
             raise NotSeen("a note that stays with the agents")
 
 
