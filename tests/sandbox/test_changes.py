@@ -113,7 +113,7 @@ def query(path):
 
 
 async def test_a_picture_that_the_bot_names_is_fetched_from_the_bridge_only(api, bridge):
-    urls = [f"{bridge.url}/files/1", "http://127.0.0.1:9/files/1", f"{bridge.url}.example/files/1"]
+    urls = [f"{bridge.url}/files/1", "http://127.0.0.1:9/files/1", f"{bridge.url}@{bridge.url[7:]}/files/2"]
     attachments = [{"contentType": "image/png", "contentUrl": url} for url in urls]
     where = await botsays(api, await said(api, scope="personal"), {"type": "message", "attachments": attachments})
     got = [await api.call("GET", "/_sandbox/teams/shown", params=asked(where, url=url)) for url in urls]
