@@ -116,9 +116,14 @@ def test_every_control_has_a_name(shown: Any) -> None:
     assert nameless == []
 
 
-@pytest.mark.parametrize("width", [700, 1100, 1440])
+@pytest.mark.parametrize("width", [390, 700, 1100, 1440])
 def test_nothing_is_cut_off_sideways(shown: Any, width: int) -> None:
     shown.page.set_viewport_size({"width": width, "height": 800})
     shown.ask("A rather long question " * 12 + "https://example.com/" + "x" * 200)
     expect(shown.find("teams-message")).to_be_visible()
+    shown.carry_over("And another one " * 20)
+    expect(shown.find("fc-message")).to_be_visible()
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("teams-send", "fc-send", "teams-commands", "fc-examples", "fc-resolve"):
+        box = shown.find(name).bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] <= width, name
