@@ -39,24 +39,7 @@ export function createCompose({ testid, sendTestid, toggles = [], extras = [], c
     refresh();
   };
 
-  input.addEventListener('input', refresh);
-  input.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    submit();
-  });
-  node.addEventListener('submit', (event) => {
-    event.preventDefault();
-    submit();
-  });
-  takeDropped(node, drafts);
-  input.addEventListener('paste', (event) => {
-    const { files } = event.clipboardData;
-    if (!files.length) return;
-    event.preventDefault();
-    drafts.add(files, { inline: true });
-  });
-
+  listen(node, input, drafts, { refresh, submit });
   return {
     node,
     input,
@@ -79,6 +62,26 @@ export function createCompose({ testid, sendTestid, toggles = [], extras = [], c
       refresh();
     },
   };
+}
+
+function listen(node, input, drafts, { refresh, submit }) {
+  input.addEventListener('input', refresh);
+  input.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    submit();
+  });
+  node.addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit();
+  });
+  input.addEventListener('paste', (event) => {
+    const { files } = event.clipboardData;
+    if (!files.length) return;
+    event.preventDefault();
+    drafts.add(files, { inline: true });
+  });
+  takeDropped(node, drafts);
 }
 
 /** Files may be dropped anywhere on the box. */
