@@ -118,6 +118,7 @@ class ChangeControl:
             text=message.typed,
             mention=any(one["mentioned"].get("application") for one in message.mentions),
             attachments=tuple(message.attachments) if message.author.person is person else (),
+            pasted=tuple(message.hosted.values()),
         )
 
 

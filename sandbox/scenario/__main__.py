@@ -13,9 +13,9 @@ from sandbox.scenario.stage import NotSeen, Refused, Stage
 from sandbox.scenario.story import Story
 from sandbox.scenario.words import STEPS, TELLS
 
-ABOUT = """Play the whole story of a question against a running demo: a channel question, an answer with formatting and
-a mention, a picture, buttons, edits, a deletion, commands, a rating, another language. Each step says what is expected
-and checks what arrives."""
+ABOUT = """Play the whole story of a question against a running demo: a channel question with a screenshot, an answer
+with formatting and a mention, a picture, buttons, edits, a deletion, a file that is kept out, commands, a rating,
+another language. Each step says what is expected and checks what arrived."""
 EXAMPLES = """Start the demo first (`make demo`), open its page, then for instance:
 
   python -m sandbox.scenario              all steps, as fast as the bridge is
@@ -43,6 +43,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=30.0, metavar="SECONDS", help="how long to wait for an effect (%(default)s)"
     )
+    parser.add_argument(
+        "--infected", action="store_true", help="send EICAR's test virus, not just a program; the bridge must scan"
+    )
     return parser.parse_args()
 
 
@@ -62,7 +65,7 @@ async def _play(stage: Stage, config: dict[str, list[dict[str, str]]], options: 
     order = ("ada", "minjun") if options.lang == "en" else ("minjun", "ada")
     cast = Cast(people[order[0]], people[order[1]], config["agents"][0])
     number = f"P-{random.SystemRandom().randrange(1000, 10_000)}"
-    story = Story(stage, cast, options.lang, number)
+    story = Story(stage, cast, options.lang, number, infected=options.infected)
     passed = 0
     for at, (name, step) in enumerate(story.steps, start=1):
         _announce(at, name, cast, options)
@@ -86,6 +89,8 @@ def _announce(at: int, name: str, cast: Cast, options: argparse.Namespace) -> No
     names["status"] = "status" if options.lang == "en" else "상태"
     _tell(f"\n{at:2}  {title.format(**names)}")
     _tell(f"    {tells['expected'].format(what=expected)}")
+    if name == "infected":
+        _tell(f"    {tells['eicar' if options.infected else 'program']}")
 
 
 def _tell(line: str) -> None:

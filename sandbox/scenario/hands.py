@@ -34,11 +34,12 @@ class Played:
 class Hands:
     """One play of the story; `number` tells its words from those of other plays."""
 
-    def __init__(self, stage: Stage, cast: Cast, lang: str, number: str) -> None:
+    def __init__(self, stage: Stage, cast: Cast, lang: str, number: str, *, infected: bool) -> None:
         self._stage = stage
         self._cast = cast
         self._lang = lang
         self._number = number
+        self._infected = infected
         self._played = Played()
         self._lines: Words = LINES[lang]
 

@@ -1,4 +1,4 @@
-"""Files to send."""
+"""Files to send: a picture of an error, a program, and the test file that every virus scanner knows."""
 
 import base64
 import struct
@@ -6,10 +6,23 @@ import zlib
 from typing import Any
 
 WIDTH, HEIGHT = 420, 236
+_PAPER, _BAR, _GREY, _RED, _WHITE = (245, 246, 250), (77, 80, 181), (198, 203, 214), (190, 38, 30), (255, 255, 255)
 _CASE, _GLASS, _LIGHT = (58, 64, 78), (24, 60, 52), (98, 205, 140)
-_GREY, _RED = (198, 203, 214), (190, 38, 30)
 #: Left, top, right, bottom, colour; later ones lie on top.
 _Shape = tuple[int, int, int, int, tuple[int, int, int]]
+_ERROR: tuple[_Shape, ...] = (
+    (0, 0, WIDTH, 30, _BAR),
+    (12, 11, 92, 19, _WHITE),
+    (396, 9, 408, 21, _RED),
+    (28, 62, 92, 126, _RED),
+    (56, 74, 64, 102, _WHITE),
+    (56, 108, 64, 116, _WHITE),
+    (116, 64, 376, 74, _GREY),
+    (116, 86, 340, 96, _GREY),
+    (116, 108, 290, 118, _GREY),
+    (236, 180, 312, 208, _GREY),
+    (324, 180, 400, 208, _BAR),
+)
 _PANEL: tuple[_Shape, ...] = (
     (0, 0, WIDTH, HEIGHT, _CASE),
     (32, 32, 292, 152, _GLASS),
@@ -24,13 +37,18 @@ _PANEL: tuple[_Shape, ...] = (
 )
 
 
+def screenshot() -> bytes:
+    """A PNG of a window that reports an error."""
+    return _png(_ERROR)
+
+
 def panel() -> bytes:
     """A PNG of a device's panel with all in order."""
     return _png(_PANEL)
 
 
 def _png(shapes: tuple[_Shape, ...]) -> bytes:
-    rows = [bytearray(bytes(_CASE) * WIDTH) for _ in range(HEIGHT)]
+    rows = [bytearray(bytes(_PAPER) * WIDTH) for _ in range(HEIGHT)]
     for left, top, right, bottom, colour in shapes:
         for row in rows[top:bottom]:
             row[3 * left : 3 * right] = bytes(colour) * (right - left)
@@ -41,6 +59,17 @@ def _png(shapes: tuple[_Shape, ...]) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def a_program() -> bytes:
+    """What a computer would start: the beginning of a Windows program, and nothing behind it."""
+    return b"MZ" + bytes(1022)
+
+
+def eicar() -> bytes:
+    """EICAR's test file: harmless, and found by every scanner; made here, so that none finds this source."""
+    pieces = ("X5O!P%@AP[4", "PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!", "$H+H*")
+    return "".join((pieces[0], "\\", *pieces[1:])).encode()
 
 
 def as_file(name: str, content_type: str, data: bytes) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Stage:
         """Tell the control interface."""
         return await self._call("POST", path, body)
 
+    async def bytes_of(self, url: str) -> bytes:
+        """What a link leads to."""
+        async with self._session.get(url) as reply:
+            return await reply.read() if reply.status == 200 else b""
+
     async def until(self, what: str, look: Callable[[], Awaitable[Seen | None]]) -> Seen:
         """Look again and again until there is something; NotSeen when there is not."""
         end = time.monotonic() + self._patience
@@ -83,3 +88,9 @@ def by_users(conversation: JsonObject) -> list[JsonObject]:
 def by_bridge(messages: list[JsonObject]) -> list[JsonObject]:
     """What did not come from the employees themselves."""
     return [said for said in messages if said["from"]["kind"] in ("bot", "service")]
+
+
+def files_in(said: JsonObject) -> list[tuple[str, JsonObject]]:
+    """The pictures and files of a Freshchat message."""
+    parts = [pair for part in said["parts"] for pair in part.items()]
+    return [(kind, value) for kind, value in parts if kind in ("image", "file", "video")]

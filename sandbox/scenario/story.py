@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from sandbox.scenario import samples
 from sandbox.scenario.hands import CHANNEL, PERSONAL, Hands, actions, titles
-from sandbox.scenario.stage import NotSeen, by_users
+from sandbox.scenario.stage import NotSeen, by_users, files_in
 from sandbox.scenario.words import LINES
 from sandbox.wire import JsonObject
 
@@ -30,6 +30,7 @@ class Story(Hands):
             ("react", self.react),
             ("edit", self.edit),
             ("delete", self.delete),
+            ("infected", self.infected),
             ("status", self.status),
             ("resolve", self.resolve),
             ("rate", self.rate),
@@ -48,10 +49,16 @@ class Story(Hands):
         await self._seen_in(chat, "a greeting", lambda said: said["card"], before)
 
     async def ask(self) -> None:
-        """A question in a channel."""
-        said = await self._say("question", **CHANNEL)
+        """A question in a channel, with a picture."""
+        picture = samples.screenshot()
+        files = [samples.as_file("screenshot.png", "image/png", picture)]
+        said = await self._say("question", **CHANNEL, files=files)
         self._played.thread, self._played.root = said["conversation_id"], said["thread"]
-        self._played.conversation = (await self._opened("question"))["conversation_id"]
+        opened = await self._opened("question")
+        self._played.conversation = opened["conversation_id"]
+        sent = await self._told(opened["conversation_id"], "the picture", lambda one: bool(files_in(one)))
+        if await self._stage.bytes_of(files_in(sent)[0][1]["url"]) != picture:
+            raise NotSeen("the picture as it was sent")
 
     async def who(self) -> None:
         """What the agents see of the person and the place."""
@@ -131,10 +138,22 @@ class Story(Hands):
         await self._stage.post("teams/delete", **message)
         await self._told(self._played.conversation, "a notice of the deletion", lambda _: True, before)
 
+    async def infected(self) -> None:
+        """A file that the rules keep out, or one that only the scanner can."""
+        name, data = ("driver.txt", samples.eicar()) if self._infected else ("driver.exe", samples.a_program())
+        said = await self._say("file", **PERSONAL, files=[samples.as_file(name, "application/octet-stream", data)])
+        opened = await self._opened("file")
+        await self._told(opened["conversation_id"], "a word about the file", lambda one: name in one["text"])
+        chat, before = said["conversation_id"], await self._position(said)
+        told = await self._seen_in(chat, "a word to the sender", lambda one: name in one["text"], before)
+        if self._infected and self.line("malware") not in told["text"]:
+            raise NotSeen("malware as the reason; does the bridge scan (CLAMD_ADDRESS)?")
+        found = await self._stage.in_conversation(opened["conversation_id"])
+        if any(files_in(one) for one in found["messages"]):
+            raise NotSeen("a conversation without the file")
+
     async def status(self) -> None:
-        """A question and a command in the personal chat."""
-        await self._say("file", **PERSONAL)
-        await self._opened("file")
+        """A command in the personal chat."""
         said = await self._say("status", **PERSONAL)
         before = await self._position(said)
         await self._seen_in(said["conversation_id"], "an answer to the command", lambda _: True, before)

@@ -67,7 +67,7 @@ async def story_in(camera: Camera, stage: Stage, lang: str) -> None:
     config = await stage.get("config")
     people = {user["key"]: user for user in config["users"]}
     main, other = ("ada", "minjun") if lang == "en" else ("minjun", "ada")
-    story = Story(stage, Cast(people[main], people[other], config["agents"][0]), lang, "P-483")
+    story = Story(stage, Cast(people[main], people[other], config["agents"][0]), lang, "P-483", infected=False)
     end, resolved = ("", "Resolved") if lang == "en" else (f".{lang}", "해결됨")
     for name in ("ask", "who", "assign", "answer", "picture", "note", "choose", "react"):
         await getattr(story, name)()
@@ -86,9 +86,10 @@ async def story_in(camera: Camera, stage: Stage, lang: str) -> None:
     await story.delete()
     await camera.look("it-help", main)
     await camera.take(f"tour-edits{end}.png", "#desk")
+    await story.infected()
     await story.status()
     await camera.look("personal", main)
-    await camera.take(f"tour-commands{end}.png", "#teams")
+    await camera.take(f"tour-file{end}.png", "#teams")
     await story.resolve()
     await camera.look("it-help", main)
     await camera.take(f"tour-rating{end}.png", "#teams")

@@ -126,4 +126,4 @@ def test_nothing_is_cut_off_sideways(shown: Any, width: int) -> None:
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
     for name in ("teams-send", "fc-send", "teams-commands", "fc-examples", "fc-resolve"):
         box = shown.find(name).bounding_box()
-        assert 0 <= box["x"] and box["x"] + box["width"] <= width, name
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width, name

@@ -71,15 +71,27 @@ def test_a_file_is_dropped_onto_the_box_of_a_reply(shown: Any) -> None:
     expect(last(shown).get_by_test_id("file")).to_have_text("jam.log")
 
 
-def test_a_picture_is_pasted(shown: Any) -> None:
+@pytest.mark.parametrize("place", ["general", "facilities-chat", "personal"])
+def test_a_pasted_picture_is_within_the_words_and_stays_there(shown: Any, bridge: Bridge, place: str) -> None:
+    shown.find(f"teams-place-{place}").click()
     shown.find("teams-compose").evaluate(
-        """box => {
+        """(box, bytes) => {
           const clipboardData = new DataTransfer();
-          clipboardData.items.add(new File(['x'], 'image.png', { type: 'image/png' }));
+          clipboardData.items.add(new File([new Uint8Array(bytes)], 'image.png', { type: 'image/png' }));
           box.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
-        }"""
+        }""",
+        list(png()),
     )
     expect(shown.find("draft")).to_contain_text("image.png")
+    shown.find("teams-compose").fill("See here")
+    shown.find("teams-send").click()
+    is_loaded(last(shown).get_by_test_id("picture"))
+    last(shown).get_by_test_id("teams-edit").click()
+    shown.find("teams-edit-text").fill("Look here")
+    shown.find("teams-edit-save").click()
+    expect(last(shown)).to_contain_text("Look here")
+    is_loaded(last(shown).get_by_test_id("picture"))
+    assert [one["type"] for one in bridge.told()] == ["message", "messageUpdate"]
 
 
 def test_what_is_too_large_is_said(shown: Any) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from stack import ROOT, Stack, free_port, running
+
+from tests.peers.clamd import Clamd, program
 
 SHOWN = {"BRIDGE_REACTIONS": "on", "BRIDGE_CSAT": "on", "BRIDGE_RETRY_WAIT": "0.2"}
 """What the demo switches on, and shorter waits."""
@@ -21,25 +25,36 @@ async def play(url: str, *options: str) -> tuple[int, str]:
     return child.returncode or 0, out.decode()
 
 
+@pytest.fixture
+def scanner() -> Iterator[tuple[dict[str, str], list[str]]]:
+    """What to tell the bridge and the story about scanning: the real clamd where there is one."""
+    if program() is None:
+        yield {}, []
+        return
+    with Clamd() as daemon:
+        yield {"CLAMD_ADDRESS": daemon.unix}, ["--infected"]
+
+
 async def with_graph(stack: Stack) -> None:
     """Sign the service account in, then start the bridge."""
     assert (await stack.bridgectl("graph", "login"))[0] == 0
     await stack.start_bridge()
 
 
-async def test_all_steps_go_as_expected_twice(tmp_path: Path) -> None:
+async def test_all_steps_go_as_expected_twice(tmp_path: Path, scanner: tuple[dict[str, str], list[str]]) -> None:
     """With answers through Graph; in both languages, in the same world one after the other."""
-    async with running(tmp_path, bridge=False, **SHOWN) as stack:
+    settings, options = scanner
+    async with running(tmp_path, bridge=False, **SHOWN, **settings) as stack:
         await with_graph(stack)
-        code, out = await play(stack.url)
+        code, out = await play(stack.url, *options)
         assert (code, "✗" in out) == (0, False), out
-        code, out = await play(stack.url, "--lang", "ko")
+        code, out = await play(stack.url, "--lang", "ko", *options)
         assert (code, "✗" in out) == (0, False), out
         assert "평가 카드" in out
 
 
 async def test_all_steps_go_as_expected_through_the_bot(tmp_path: Path) -> None:
-    """Without a signed-in account."""
+    """Without a signed-in account, and without a scanner: a program is kept out by the rules."""
     async with running(tmp_path, TEAMS_REPLY_VIA="bot", **SHOWN) as stack:
         code, out = await play(stack.url)
         assert (code, "✗" in out) == (0, False), out
