@@ -146,7 +146,8 @@ class Attachments:
             return KeptOut("not_scanned", name)
         if isinstance(error, Rejected):
             return KeptOut(_REASONS.get(error.code, "refused"), name)
-        if not self.is_patient(received_at):
+        our_turn_comes = isinstance(error, Throttled) and error.ours
+        if not our_turn_comes and not self.is_patient(received_at):
             return KeptOut("not_scanned" if error.component == "clamav" else "unavailable", name)
         if isinstance(error, Forbidden):  # of the file's server or the store: no reason to hold all messages
             return Unavailable(str(error), code=error.code, component=error.component)

@@ -128,7 +128,9 @@ class QuestionFiles:
             if refused.code != NOT_PERMITTED:
                 return []  # the message is gone
             await self._keep_out(event, ALL, NOT_PERMITTED, records)
-        except Unavailable:
+        except Unavailable as error:
+            if _is_ours(error):
+                raise
             if self._attachments.is_patient(since):
                 await records.wait_since(since)
                 raise
@@ -149,7 +151,7 @@ class QuestionFiles:
         except KeptOut as kept:
             return await self._keep_out(event, file, kept.reason, records)
         except Unavailable as error:
-            if not (isinstance(error, Throttled) and error.ours):
+            if not _is_ours(error):
                 await records.wait_since(since)
             raise
         self._note(event, record.way)
@@ -176,7 +178,7 @@ class QuestionFiles:
         except Rejected as error:
             refused = error.code
         except Unavailable as error:
-            if self._attachments.is_patient(since):
+            if _is_ours(error) or self._attachments.is_patient(since):
                 raise
             refused = error.code
         return await self._linked(event, record, refused)
@@ -297,6 +299,11 @@ async def _find(files: HelpdeskFiles, place: Target, part: FilePart, since: floa
         return await files.find_file(place.conversation, place.user, part, since)
     except Rejected:
         return []
+
+
+def _is_ours(error: Unavailable) -> bool:
+    """Tell whether nobody was asked, because it is not this message's turn: that takes nothing from its patience."""
+    return isinstance(error, Throttled) and error.ours
 
 
 def _key(sent: Sent) -> str:

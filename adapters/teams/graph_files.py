@@ -121,7 +121,8 @@ class GraphFiles:
         markup = body.get("content") if isinstance(body, dict) else None
         if not isinstance(markup, str) or len(markup) > MAX_MARKUP or markup.count("<") > MAX_TAGS:
             return []
-        found = (node.attributes.get("src") or "" for node in LexborHTMLParser(markup).css("img"))
+        tree = LexborHTMLParser(markup.encode("utf-8", "replace"))
+        found = (node.attributes.get("src") or "" for node in tree.css("img"))
         return [SharedFile(way="graph", url=url) for url in found if self._is_picture(url)]
 
     def _is_picture(self, url: str) -> bool:
@@ -140,10 +141,15 @@ def _references(message: dict[str, Any]) -> list[SharedFile]:
     for one in attachments if isinstance(attachments, list) else []:
         if not isinstance(one, dict) or one.get("contentType") != "reference":
             continue
-        url, name = one.get("contentUrl"), one.get("name")
-        if isinstance(url, str) and url.startswith("https://") and not any(c.isspace() for c in url):
-            found.append(SharedFile(way="graph", url=url, name=name if isinstance(name, str) else "", page=url))
+        url, name = _whole(one.get("contentUrl")), _whole(one.get("name"))
+        if url.startswith("https://") and url.replace(" ", "").isprintable():
+            found.append(SharedFile(way="graph", url=url, name=name, page=url.replace(" ", "%20")))
     return found
+
+
+def _whole(text: Any) -> str:
+    """Give a text without halves of characters, which JSON can spell and nothing else can hold."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
 
 
 def _message(event: Event) -> tuple[str, Sequence[Limit]]:

@@ -263,6 +263,22 @@ async def test_a_list_that_cannot_be_had(world, send, clock):
     assert world.shown == [("c1", "text", line)]
 
 
+@pytest.mark.parametrize("step", ["find", "read a.png", "upload"])
+async def test_our_own_limits_take_no_patience(step, world, send, clock):
+    """A backlog behind a rate limit is late, never kept out."""
+    world.troubles[step] = Throttled("turn", code="graph_turn", component="graph", after=1.0, ours=True)
+    for _ in range(3):
+        with pytest.raises(Throttled):
+            await send()
+        clock.advance(200)
+    world.troubles[step] = Unavailable("503", code="graph_503", component="graph")
+    with pytest.raises(Unavailable):
+        await send()
+    world.troubles = {}
+    await send()
+    assert world.shown == ALL
+
+
 async def test_a_message_that_is_gone(world, send):
     """Nobody can tell its files any more."""
     world.troubles["find"] = Rejected("404", code="file_gone", component="graph")

@@ -279,10 +279,15 @@ async def test_only_what_graph_hosts_is_a_picture(connect, upstream):
         reference,
         reference | {"contentUrl": "javascript:alert(1)"},
         reference | {"contentUrl": None},
+        reference | {"contentUrl": "https://fenn.sharepoint.com/a\r\nb"},
+        reference | {"contentUrl": "https://fenn.sharepoint.com/Chat Files/계획\ud83d.pdf", "name": "계획\ud83d.pdf"},
         7,
     ]
-    upstream.on("GET .*", {"body": {"content": markup}, "attachments": attachments})
+    upstream.on("GET .*", {"body": {"content": f"\udc00{markup}"}, "attachments": attachments})
     event = event_at(upstream.url, "groupChat")
     found = await connect().find(replace(event, files=(SharedFile(way="graph", url=""),)))
-    assert [file.url for file in found] == [good, "https://fenn.sharepoint.com/plan.pdf"]
+    assert [file.url for file in found[:2]] == [good, "https://fenn.sharepoint.com/plan.pdf"]
+    (chat,) = found[2:]
+    assert (chat.url, chat.name) == ("https://fenn.sharepoint.com/Chat Files/계획?.pdf", "계획?.pdf")
+    assert chat.page == "https://fenn.sharepoint.com/Chat%20Files/계획?.pdf"
     assert upstream.asked[0].path == "/v1.0/chats/19%3Ax%40thread.v2/messages/1"
