@@ -12,6 +12,7 @@ from sandbox.control.changes import ChangeControl
 from sandbox.control.config import describe
 from sandbox.control.freshchat import FreshchatControl
 from sandbox.control.lab import Keys, LabControl
+from sandbox.control.photos import PhotoControl
 from sandbox.control.presses import PressControl
 from sandbox.control.shown_files import ShownFiles
 from sandbox.control.teams import TeamsControl
@@ -40,6 +41,7 @@ from sandbox.teams.graph import GraphMessages
 from sandbox.teams.graph_access import GraphAccess
 from sandbox.teams.graph_users import GraphUsers
 from sandbox.teams.people import People
+from sandbox.teams.photos import Photos
 from sandbox.teams.shared_files import SharedFiles
 from sandbox.teams.state import TeamsState
 from sandbox.tokens import AccessTokens, BotTokens
@@ -137,6 +139,7 @@ class Sandbox:
             self.files,
             self.shared_files,
             self.signed_links,
+            self.photos,
         ):
             part.clear()
 
@@ -169,6 +172,7 @@ class Sandbox:
         self.connector = Connector(world, settings, ids, self.teams, self.access)
         graph = GraphAccess(settings, self.access)
         self.graph_users = GraphUsers(world, graph)
+        self.photos = Photos(world, graph)
         self.graph = GraphMessages(
             world, ids, self.teams, graph, self.people.echo_graph_post, lambda: settings.strict_threads
         )
@@ -204,6 +208,7 @@ class Sandbox:
         self.presses = PressControl(self.world, self.ids, self.teams, self.client, lambda: self.service_url)
         self.changes = ChangeControl(self.world, self.ids, self.teams, self.people, lambda: self.service_url)
         self.shown_files = ShownFiles(self.settings, self.teams, self.shared_files)
+        self.photo_control = PhotoControl(self.world, self.photos)
         self.freshchat_control = FreshchatControl(
             self.world, self.freshchat, self.desk, self.webhooks, self.files, self.signed_links
         )
@@ -220,7 +225,8 @@ class Sandbox:
         )
         parts = (self.key_metadata, self.entra, self.connector, self.graph, self.graph_users, self.shared_files)
         controls = (self.teams_control, self.presses, self.changes, self.shown_files, self.freshchat_control, self.lab)
-        app.add_routes([route for part in (*parts, *controls) for route in part.routes()])
+        photos = (self.photos, self.photo_control)
+        app.add_routes([route for part in (*parts, *controls, *photos) for route in part.routes()])
         app.add_routes(self.freshchat_routes)
         app.add_routes([web.get("/files/{file}/{name}", self.files.serve), *self.signed_links.routes()])
         if self.options.page:
