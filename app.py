@@ -45,6 +45,7 @@ from adapters.upstreams import (
     graph_profiles,
     graph_sign_in,
     helpdesk,
+    portraits,
     teams_limits,
 )
 from bots.adapter import BridgeAdapter
@@ -188,7 +189,7 @@ class _Parts:
 
     def add_workers(self, app: web.Application, grace: Grace) -> list[Worker]:
         """Add one worker per direction, and load Graph's SDK beforehand where somebody is signed in."""
-        settings = self._settings
+        settings, ports = self._settings, self._ports
         tokens = CountedTokens(bot_tokens(settings, self._session, self._ports.secrets), "bot", self._telemetry.token)
         connector = Connector(
             self._session,
@@ -232,11 +233,9 @@ class _Parts:
             if sentiment is not None:
                 await sentiment.close()
 
-        app.cleanup_ctx.append(context)
-        app.cleanup_ctx.append(Watch(self._ports.queue, self._telemetry).context)
+        app.cleanup_ctx.extend([context, Watch(ports.queue, self._telemetry).context])
         if interval := settings.reconcile_seconds:
-            ports, days = self._ports, settings.reconcile_days
-            passes = reconciler(helpdesks, ports.queue, ports.threads, self._telemetry, days=days)
+            passes = reconciler(helpdesks, ports.queue, ports.threads, self._telemetry, days=settings.reconcile_days)
             app.cleanup_ctx.append(timer(passes, interval))
         return workers
 
@@ -295,6 +294,7 @@ class _Parts:
             redaction=Redaction(self._ports.queue, redacting(self._tenants, settings.deletes), telemetry, files.redact),
             files=files,
             reception=Reception(self._ports.threads, self._ports.queue, time.time, self._switches),
+            portraits=portraits(settings, self._session, self._ports.secrets, self._ports.threads, telemetry),
         )
 
     def _bot_replies(self, connector: Connector) -> BotReplies:

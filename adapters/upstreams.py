@@ -14,11 +14,13 @@ from adapters.buckets import Buckets
 from adapters.freshchat.client import FreshchatHelpdesk
 from adapters.http import HostRule, endpoint
 from adapters.teams.graph_reader import GraphReader
+from adapters.teams.portraits import GraphPortraits
 from adapters.teams.profiles import GraphProfiles
 from adapters.teams.sign_in import GRAPH, GraphSignIn, scopes
 from adapters.teams.tokens import ClientCredentials, Tokens
 from bridge.file_policy import policy_of
-from bridge.ports import SecretSource
+from bridge.portraits import Portraits
+from bridge.ports import SecretSource, ThreadMap
 from bridge.question_files import FilesDesk
 from bridge.settings import Settings, suffixes
 from bridge.telemetry import Telemetry
@@ -114,6 +116,17 @@ def graph_profiles(
     """Make the reader of people's departments and titles, as the app."""
     tokens = graph_tokens(settings, session, secrets)
     return GraphProfiles(session, settings.graph_base_url, tokens, telemetry)
+
+
+def portraits(
+    settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource, threads: ThreadMap, telemetry: Telemetry
+) -> Portraits | None:
+    """Make what brings people's pictures to Freshchat, read as the app; None if they are switched off."""
+    if settings.pictures == "off":
+        return None
+    tokens = bot_tokens(settings, session, secrets, f"{_graph(settings)}/.default")
+    source = GraphPortraits(session, settings.graph_base_url, tokens, telemetry)
+    return Portraits(source, threads, time.time, telemetry)
 
 
 def _graph(settings: Settings) -> str:

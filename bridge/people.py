@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from bridge import ids
 from bridge.errors import BridgeError
 from bridge.events import Event
+from bridge.portraits import Portraits
 from bridge.ports import Directory, Helpdesk, Person, ThreadMap
 from bridge.telemetry import Telemetry
 
@@ -37,9 +38,11 @@ class People:
         say: Callable[..., str],
         clock: Callable[[], float],
         telemetry: Telemetry,
+        portraits: Portraits | None = None,
     ) -> None:
+        """`portraits` brings people's pictures along; without it nobody has one. It is closed with this."""
         self._threads, self._directory, self._say = threads, directory, say
-        self._clock, self._telemetry = clock, telemetry
+        self._clock, self._telemetry, self._portraits = clock, telemetry, portraits
         self._reading: set[asyncio.Task[None]] = set()
         self._read: dict[tuple[str, str], float] = {}
 
@@ -50,6 +53,12 @@ class People:
 
     async def user(self, event: Event, helpdesk: Helpdesk, *, again: bool = False) -> str:
         """Tell the user's id; `again` asks the helpdesk even if one is known. Raises as `Helpdesk` does."""
+        user = await self._user(event, helpdesk, again)
+        if self._portraits is not None:
+            self._portraits.begin(event, helpdesk, user)
+        return user
+
+    async def _user(self, event: Event, helpdesk: Helpdesk, again: bool) -> str:
         fact = None if again else await self._fact(event)
         if fact is not None:
             self._refresh(event, helpdesk, fact)
@@ -61,11 +70,13 @@ class People:
         return user
 
     async def close(self) -> None:
-        """Stop reading profiles."""
+        """Stop reading profiles, and bringing pictures."""
         reading = list(self._reading)
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
+        if self._portraits is not None:
+            await self._portraits.close()
 
     # --- keeping up to date
 

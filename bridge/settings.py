@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     sentiment_seconds: float = _setting(
         "BRIDGE_SENTIMENT_SECONDS", 0.3, "longest that a question waits for its mood; then it goes without", gt=0, le=5
     )
+    pictures: Literal["on", "off"] = _setting(
+        "BRIDGE_PICTURES",
+        "on",
+        "`on`: agents see the picture that a person has in Microsoft 365; `off`: no picture is read or handed over",
+    )
     max_file_bytes: int = _setting(
         "BRIDGE_MAX_FILE_BYTES",
         25 * 1024 * 1024,

@@ -22,6 +22,7 @@ from bridge.newest import Newest
 from bridge.notes import AgentNotes
 from bridge.notices import NOTICE, Addressee, awaited
 from bridge.people import People
+from bridge.portraits import Portraits
 from bridge.ports import (
     Attempt,
     ConversationClosed,
@@ -82,6 +83,7 @@ class ToFreshchat:
         redaction: Redaction | None = None,
         files: QuestionFiles | None = None,
         reception: Reception | None = None,
+        portraits: Portraits | None = None,
     ) -> None:
         """`own_account` tells whether an Entra object id is the account that answers through Graph.
 
@@ -94,7 +96,7 @@ class ToFreshchat:
         self._journal = Journal(threads, clock)
         newest = Newest(threads, telemetry, clock)
         self._revisions = Revisions(threads, newest, translate, say, clock, redaction)
-        self._people = People(threads, directory, say, clock, telemetry)
+        self._people = People(threads, directory, say, clock, telemetry, portraits)
         moods, groups = moods or Moods(None, telemetry, seconds=0), Groups(threads, directory)
         self._labels = Labels(telemetry, moods, groups, link_property)
         self._notes = AgentNotes(self._journal, say)

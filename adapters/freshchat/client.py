@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from adapters.freshchat import shapes
+from adapters.freshchat import portraits, shapes
 from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, unclear
 from adapters.freshchat.service import ServiceCalls
 from adapters.freshchat.uploads import FreshchatUploads
@@ -18,7 +18,7 @@ from adapters.http import HostRule
 from adapters.pace import Once, Pace
 from bridge.errors import Forbidden, Rejected, Unavailable
 from bridge.ids import is_reference
-from bridge.ports import ConversationClosed, NewConversation, Person, ReadBack, Said, Sent
+from bridge.ports import ConversationClosed, NewConversation, Person, Portrait, ReadBack, Said, Sent
 
 OVERLAP = 60.0
 """Seconds read back before the moment in question: `from_time` may exclude, and clocks differ."""
@@ -92,6 +92,10 @@ class FreshchatHelpdesk(ServiceCalls):
         if changed:
             await self._rest.put(path, changed)
         return bool(changed)
+
+    async def set_portrait(self, user_id: str, portrait: Portrait) -> None:
+        """Show the picture for the user from now on."""
+        await portraits.show(self._rest, user_id, portrait)
 
     async def _find_user(self, reference_id: str) -> str | None:
         """Look a user up; the filter can return rows that do not match, seen on live accounts."""

@@ -8,6 +8,7 @@ from bridge.ports.directory import Directory
 from bridge.ports.files import FilePart, FileSource, HelpdeskFiles
 from bridge.ports.helpdesk import ConversationClosed, Helpdesk, NewConversation, Person, ReadBack, Said, Sent
 from bridge.ports.objects import Disposition, ObjectRef, ObjectStore
+from bridge.ports.portraits import Portrait, PortraitSource
 from bridge.ports.queue import (
     DIRECTIONS,
     RECENT,
@@ -54,6 +55,8 @@ __all__ = [
     "ObjectStore",
     "Person",
     "Picture",
+    "Portrait",
+    "PortraitSource",
     "Queue",
     "ReadBack",
     "Reply",

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from bridge.ports.portraits import Portrait
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
@@ -68,6 +70,9 @@ class Helpdesk(Protocol):
 
     async def update_user(self, user_id: str, person: Person) -> bool:
         """Write what differs from what the user has; tell whether anything did. What is unknown (None) stays."""
+
+    async def set_portrait(self, user_id: str, portrait: Portrait) -> None:
+        """Show the picture for the user from now on. Safe to repeat."""
 
     async def open_conversation(self, new: NewConversation) -> Sent:
         """Create a conversation with its first message, as the user."""

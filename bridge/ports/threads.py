@@ -72,11 +72,13 @@ class Step:
     note: Mapping[str, str] = field(default_factory=dict)
 
 
-FactKind = Literal["person", "team", "key", "mark", "card", "edit", "message", "state", "install", "away", "file"]
+FactKind = Literal[
+    "person", "team", "key", "mark", "card", "edit", "message", "state", "install", "away", "file", "portrait"
+]
 """A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came; what a
 card offers, and to which thread; the newest version of a message; what was told of a message's versions; what last
 happened to a conversation; where the app is installed; who knows of our business hours; what became of the files of a
-message."""
+message; which picture a user has."""
 
 
 class ThreadMap(Protocol):

@@ -66,6 +66,7 @@ class Stack:
             "HOST": "127.0.0.1",
             "BRIDGE_DATA_DIR": str(self.folder / "data"),
             "BRIDGE_LOG_LEVEL": "DEBUG",
+            "BRIDGE_PICTURES": "off",  # read beside the messages, they would take faults that are meant for those
             "PYTHONPATH": str(ROOT),
         }
         return kept | self.config["env"] | own | self.extra

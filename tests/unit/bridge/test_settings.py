@@ -48,6 +48,7 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "FRESHCHAT_WEBHOOK_SCHEME": "hmac",
             "BRIDGE_LOG_LEVEL": "DEBUG",
             "BRIDGE_CHANNEL_MESSAGES": "mention",
+            "BRIDGE_PICTURES": "off",
             "BRIDGE_REACTIONS": "on",
             "BRIDGE_DELETES": "redact",
             "BRIDGE_SENTIMENT": "off",

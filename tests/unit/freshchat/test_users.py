@@ -9,8 +9,8 @@ import pytest
 from adapters import http
 from adapters.freshchat.client import FreshchatHelpdesk
 from adapters.http import HostRule
-from bridge.errors import Rejected, Unavailable
-from bridge.ports import Person
+from bridge.errors import Forbidden, Rejected, Unavailable
+from bridge.ports import Person, Portrait
 from sandbox import Options, Sandbox
 from tests.unit.freshchat.upstream import DROP, HANG, Upstream
 
@@ -81,6 +81,35 @@ async def test_a_refused_change_is_told(desk, upstream, answer, error):
     upstream.on(f"PUT {USER}", answer)
     with pytest.raises(error):
         await desk.update_user("u-1", ADA)
+
+
+UPLOAD, CAT = "POST /v2/images/upload", Portrait("image/jpeg", b"\xff\xd8\xff a cat")
+
+
+async def test_a_picture_is_handed_over_and_its_address_becomes_the_users(desk, upstream):
+    """Nothing else of the user is written."""
+    upstream.on(UPLOAD, {"url": "https://fc.example/cat.jpg", "content_type": "image/jpeg"})
+    upstream.on(f"PUT {USER}", (200, b""))
+    await desk.set_portrait("u-1", CAT)
+    upload, change = upstream.asked
+    assert upload.headers["Content-Type"].startswith("multipart/form-data")
+    assert upload.headers["Authorization"] == "Bearer k"
+    head, _, rest = upload.body.partition(b"\r\n\r\n")
+    assert b'name="image"; filename="picture.jpg"' in head
+    assert b"Content-Type: image/jpeg" in head
+    assert rest.startswith(CAT.content + b"\r\n--")
+    assert change.json == {"avatar": {"url": "https://fc.example/cat.jpg"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [((400, {}), Rejected), ((403, {}), Forbidden), ((503, {}), Unavailable), ({}, Unavailable), ([], Unavailable)],
+)
+async def test_a_picture_that_is_not_taken_is_nobodys(desk, upstream, answer, error):
+    upstream.on(UPLOAD, answer)
+    with pytest.raises(error):
+        await desk.set_portrait("u-1", CAT)
+    assert upstream.asked_for(f"PUT {USER}") == []
 
 
 async def test_a_user_is_rather_made_without_properties_than_not_at_all(desk, upstream):
