@@ -2,6 +2,7 @@
 
 import { avatar, el, fill, icon } from './dom.js';
 import { known, lang, t } from './i18n.js';
+import { ownPath } from './media.js';
 import { agentOf, customerName } from './people.js';
 import { safeHref, safeLink } from './sanitize.js';
 import { world } from './store.js';
@@ -17,7 +18,7 @@ export function drawPerson(box, item) {
   const own = Object.fromEntries((Array.isArray(user.properties) ? user.properties : []).map(({ name, value }) => [name, value]));
   fill(
     box,
-    el('div', { class: 'person' }, avatar(customerName(item)), el('div', { class: 'person-text' }, roleLine(own), contactLine(user, own))),
+    el('div', { class: 'person' }, avatar(customerName(item), 'user', ownPath(user.avatar?.url)), el('div', { class: 'person-text' }, roleLine(own), contactLine(user, own))),
     el('dl', { class: 'facts' }, moodFact(item), ratingFact(item), linkFact(item), ...plainFacts(item)),
   );
 }

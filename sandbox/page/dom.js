@@ -121,10 +121,11 @@ export function flash(node) {
   setTimeout(() => node.classList.remove('flash'), 1800);
 }
 
-/** Round picture with initials; `kind` picks the shape and colour family. */
-export function avatar(name, kind = 'user') {
+/** Round picture, with initials where there is no `src`; `kind` picks the shape and colour family. */
+export function avatar(name, kind = 'user', src = null) {
   const box = el('span', { class: `avatar avatar-${kind}`, 'aria-hidden': 'true' });
   if (kind === 'bot') box.append(icon('bot'));
+  else if (src) box.append(el('img', { src, alt: '' }));
   else box.textContent = initials(name);
   box.style.setProperty('--hue', String(hueOf(name)));
   return box;

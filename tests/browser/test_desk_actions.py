@@ -42,6 +42,16 @@ def test_the_persons_own_data_is_read_from_the_user(shown: Any, bridge: Bridge) 
     expect(person).to_contain_text("Employee")
 
 
+def test_the_persons_picture_is_shown_if_freshchat_has_it(shown: Any, bridge: Bridge) -> None:
+    conversation = shown.carry_over("My screen is black")
+    image = bridge.uploads("images/upload", "image", "ada.png", "image/png", png())
+    bridge.knows(conversation, {}, avatar={"url": image["url"]})
+    face = shown.find("fc-person").locator(".avatar img")
+    assert face.evaluate("image => image.decode().then(() => image.naturalWidth)") == 60
+    bridge.knows(conversation, {}, avatar={"url": "https://cdn.example/ada.png"})
+    expect(face).to_have_count(0)
+
+
 def test_an_employees_picture_and_file_are_shown(shown: Any, bridge: Bridge) -> None:
     conversation = shown.carry_over("See here")
     image = bridge.uploads("images/upload", "image", "shot.png", "image/png", png())
