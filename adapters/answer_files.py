@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import aiohttp
 
+from adapters.attachments import open_attachments
 from adapters.downloads import Downloads
 from adapters.freshchat.client import FreshchatHelpdesk
 from adapters.freshchat.shared_files import FreshchatFiles
 from adapters.stores import Ports
 from adapters.upstreams import allowed_hosts
-from bridge.attachments import LINK_SECONDS, Attachments
 from bridge.file_policy import policy_of
 from bridge.file_posts import FilePosts
 from bridge.ports import Scanner
@@ -34,17 +34,8 @@ def answer_files(
     """Make what posts the files of answers. `downloads` is made by `download_session`. Misconfigured if it cannot."""
     hosts = allowed_hosts(settings, f"{settings.freshchat_host_allowlist};{settings.freshchat_file_hosts}")
     source = FreshchatFiles(helpdesks, Downloads(downloads, hosts, seconds=settings.file_seconds))
-    attachments = Attachments(
-        source,
-        scanner,
-        ports.objects,
-        settings.data_dir / "spool",
-        clock=time.time,
-        link_seconds=LINK_SECONDS,
-        patience=min(settings.file_patience, settings.retry_window / 2),
-    )
     return FilePosts(
-        attachments=attachments,
+        attachments=open_attachments(settings, ports, scanner, source),
         source=source,
         policies={tenant.id: policy_of(settings, tenant) for tenant in tenants},
         queue=ports.queue,

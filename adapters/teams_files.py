@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from adapters.attachments import open_attachments
 from adapters.buckets import Buckets
 from adapters.downloads import Downloads
 from adapters.http import endpoint
@@ -15,7 +16,6 @@ from adapters.teams.files import TeamsFiles
 from adapters.teams.graph_files import GraphFiles
 from adapters.teams.tokens import Tokens
 from adapters.upstreams import allowed_hosts, graph_tokens
-from bridge.attachments import LINK_SECONDS, Attachments
 from bridge.ports import Scanner, SecretSource
 from bridge.question_files import QuestionFiles
 from bridge.settings import Settings
@@ -55,18 +55,9 @@ def question_files(
 ) -> QuestionFiles:
     """Make what carries the files of questions; they are looked at below `BRIDGE_DATA_DIR`."""
     source = teams_source(settings, ports.secrets, http, bot, buckets)
-    attachments = Attachments(
-        source,
-        scanner,
-        ports.objects,
-        settings.data_dir / "spool",
-        clock=time.time,
-        link_seconds=LINK_SECONDS,
-        patience=min(settings.file_patience, settings.retry_window / 2),
-    )
     return QuestionFiles(
         source=source,
-        attachments=attachments,
+        attachments=open_attachments(settings, ports, scanner, source),
         threads=ports.threads,
         put=ports.queue.put,
         say=say,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 
 from adapters.freshchat import portraits, shapes
-from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, unclear
+from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, messages_path, unclear
 from adapters.freshchat.service import ServiceCalls
 from adapters.freshchat.uploads import FreshchatUploads
 from adapters.http import HostRule
@@ -126,23 +126,15 @@ class FreshchatHelpdesk(ServiceCalls):
         return shapes.sent_of(messages[0], conversation_id)
 
     async def post_message(self, conversation_id: str, user_id: str, text: str) -> Sent:
-        """Append a message as the user. Raises ConversationClosed when a new conversation is needed.
-
-        Also where the conversation is gone (404): its thread must not collect dead letters for ever.
-        """
+        """Append a message as the user. Raises ConversationClosed when a new conversation is needed."""
         body = {**shapes.new_message(text, "user", user_id), "user_id": user_id}
-        try:
-            return shapes.sent_of(await self._rest.post(shapes.messages_path(conversation_id), body), conversation_id)
-        except Rejected as refused:
-            if refused.code != "freshchat_404":
-                raise
-            raise ConversationClosed("404, the conversation is gone") from None
+        return shapes.sent_of(await self._rest.append(conversation_id, body), conversation_id)
 
     async def post_note(self, conversation_id: str, text: str) -> Sent:
         """Append a private note that only agents see, as the account's bot (which has no actor id)."""
         body = {**shapes.new_message(text, "bot", None), "message_type": "private"}
         try:
-            return shapes.sent_of(await self._rest.post(shapes.messages_path(conversation_id), body), conversation_id)
+            return shapes.sent_of(await self._rest.post(messages_path(conversation_id), body), conversation_id)
         except ConversationClosed:
             raise Rejected("400, the conversation takes no notes", code="freshchat_400", component=COMPONENT) from None
 
@@ -222,7 +214,7 @@ class FreshchatHelpdesk(ServiceCalls):
         """Read messages since then, oldest first and each once: the list comes newest first and shifts."""
         start = since - OVERLAP
         found: dict[str, dict[str, Any]] = {}
-        async for page in self._rest.pages(shapes.messages_path(conversation_id), {"from_time": iso(start)}):
+        async for page in self._rest.pages(messages_path(conversation_id), {"from_time": iso(start)}):
             rows = [row for row in shapes.rows_of(page, "messages") if isinstance(row.get("id"), str)]
             new = [row for row in rows if row["id"] not in found]
             found.update((row["id"], row) for row in new)

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -34,6 +35,11 @@ def base_url(text: str, hosts: HostRule) -> URL:
         raise Misconfigured("the Freshchat API URL cannot be used: it has a query")
     path = url.raw_path.rstrip("/")
     return url.with_path(path if path.endswith("/v2") else f"{path}/v2", encoded=True)
+
+
+def messages_path(conversation_id: str) -> str:
+    """Give the path of a conversation's messages, below `/v2`."""
+    return f"conversations/{quote(conversation_id, safe='')}/messages"
 
 
 class FreshchatRest:
@@ -74,6 +80,18 @@ class FreshchatRest:
         if not isinstance(value, dict):
             raise unclear()
         return value
+
+    async def append(self, conversation_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Append a message. Raises ConversationClosed when a new conversation is needed.
+
+        Also where the conversation is gone (404): its thread must not collect dead letters for ever.
+        """
+        try:
+            return await self.post(messages_path(conversation_id), body)
+        except Rejected as refused:
+            if refused.code != "freshchat_404":
+                raise
+            raise ConversationClosed("404, the conversation is gone") from None
 
     async def put(self, path: str, body: Mapping[str, Any]) -> None:
         """Change one thing; an answer without a body is one too."""

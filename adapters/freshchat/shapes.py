@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, Literal
-from urllib.parse import quote
 
 from adapters.freshchat.rest import COMPONENT, epoch, unclear
 from bridge.errors import Rejected
@@ -41,11 +40,6 @@ def new_message(text: str, actor_type: str, actor_id: str | None) -> dict[str, A
     """Build a message of one text part."""
     message = {"message_parts": [{"text": {"content": text}}], "message_type": "normal", "actor_type": actor_type}
     return message | ({"actor_id": actor_id} if actor_id else {})
-
-
-def messages_path(conversation_id: str) -> str:
-    """Give the path of a conversation's messages, below `/v2`."""
-    return f"conversations/{quote(conversation_id, safe='')}/messages"
 
 
 def rows_of(answer: Any, name: str) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ import aiohttp
 
 from adapters.freshchat import shapes
 from adapters.freshchat.rest import COMPONENT, FreshchatRest
-from bridge.errors import Rejected, Unavailable
-from bridge.ports import ConversationClosed, FilePart, Sent
+from bridge.errors import Unavailable
+from bridge.ports import FilePart, Sent
 
 UPLOAD_SECONDS = 30.0
 """For one file; with the 80 s that it takes to fetch and judge it, this fits into the 120 s of a delivery."""
@@ -41,12 +41,7 @@ class FreshchatUploads:
     async def post_file(self, conversation_id: str, user_id: str, part: FilePart) -> Sent:
         """Append a message that is the file, as the user. Raises ConversationClosed as `post_message` does."""
         body = shapes.new_message("", "user", user_id) | {"message_parts": [_shown(part)], "user_id": user_id}
-        try:
-            return shapes.sent_of(await self._rest.post(shapes.messages_path(conversation_id), body), conversation_id)
-        except Rejected as refused:
-            if refused.code != "freshchat_404":
-                raise
-            raise ConversationClosed("404, the conversation is gone") from None
+        return shapes.sent_of(await self._rest.append(conversation_id, body), conversation_id)
 
     async def find_file(self, conversation_id: str, user_id: str, part: FilePart, since: float) -> Sequence[Sent]:
         """Read back: the user's messages since then with this file, before those with one that may be it."""
