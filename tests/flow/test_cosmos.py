@@ -20,7 +20,13 @@ from tests.peers.http_peer import Fault
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COST = json.loads((ROOT / "tests/fixtures/cosmos_cost.json").read_text(encoding="utf-8"))
-QUIET = {"TEAMS_REPLY_VIA": "bot", "BRIDGE_RECONCILE_SECONDS": "0", "BRIDGE_RETRY_WAIT": "0.2"}
+QUIET = {
+    "TEAMS_REPLY_VIA": "bot",
+    "BRIDGE_RECONCILE_SECONDS": "0",
+    "BRIDGE_RETRY_WAIT": "0.2",
+    "BRIDGE_STATUS_NOTICES": "false",
+}
+TOLD = "conversation resolved, with its line in Teams"
 
 
 def settings(peer: CosmosPeer) -> dict[str, str]:
@@ -48,26 +54,47 @@ async def opened(stack: Stack, question: str) -> tuple[str, str]:
     return said["thread"], found["conversation_id"]
 
 
+async def cost(stack: Stack, peer: CosmosPeer, what: Awaitable[Any]) -> dict[str, Any]:
+    """Count the requests and request units of something."""
+    counts, charges = Counter(peer.counts), peer.charges.total()
+    await what
+    await stack.settled()
+    return {"requests": dict(peer.counts - counts), "units": round(peer.charges.total() - charges)}
+
+
+async def resolve(stack: Stack, conversation: str) -> None:
+    """End a conversation as an agent."""
+    await stack.post("freshchat/resolve", conversation_id=conversation, agent="grace")
+
+
 async def test_each_message_costs_what_is_written_down(stack: Stack, peer: CosmosPeer) -> None:
     """Point reads and writes only, and no query."""
     thread, conversation = await opened(stack, "who knows the person, the team and the key by now?")
     await stack.answer(conversation, "I do")
     await stack.settled()
 
-    async def cost(what: Awaitable[Any]) -> dict[str, Any]:
-        counts, charges = Counter(peer.counts), peer.charges.total()
-        await what
-        await stack.settled()
-        return {"requests": dict(peer.counts - counts), "units": round(peer.charges.total() - charges)}
+    measured = {
+        "question that opens a conversation": await cost(stack, peer, stack.say("a new thread")),
+        "question that follows": await cost(stack, peer, stack.say("one more", thread=thread)),
+        "answer": await cost(stack, peer, stack.answer(conversation, "an answer")),
+        "conversation resolved": await cost(stack, peer, resolve(stack, conversation)),
+    }
+    assert measured == {what: one for what, one in COST.items() if what != TOLD}
 
-    assert {
-        "question that opens a conversation": await cost(stack.say("a new thread")),
-        "question that follows": await cost(stack.say("one more", thread=thread)),
-        "answer": await cost(stack.answer(conversation, "an answer")),
-        "conversation resolved": await cost(
-            stack.post("freshchat/resolve", conversation_id=conversation, agent="grace")
-        ),
-    } == COST
+
+async def test_a_status_line_costs_what_is_written_down(stack: Stack, peer: CosmosPeer) -> None:
+    """It is a post of its own, with its row of the journal."""
+    await stack.stop_bridge()
+    stack.extra["BRIDGE_STATUS_NOTICES"] = "true"
+    await stack.start_bridge()
+    _, conversation = await opened(stack, "who is told that it is over?")
+    await stack.answer(conversation, "you are")
+    await stack.settled()
+    measured = await cost(stack, peer, resolve(stack, conversation))
+    await stack.stop_bridge()
+    stack.extra["BRIDGE_STATUS_NOTICES"] = "false"
+    await stack.start_bridge()
+    assert measured == COST[TOLD]
 
 
 async def test_an_account_that_is_away_makes_messages_late(stack: Stack, peer: CosmosPeer) -> None:

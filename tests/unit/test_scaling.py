@@ -122,6 +122,10 @@ def test_inputs_that_the_code_decides_are_what_the_code_says() -> None:
     assert given.concurrency == settings["BRIDGE_CONCURRENCY"]
     assert given.reconcile_seconds == settings["BRIDGE_RECONCILE_SECONDS"]
     assert given.reconcile_days == settings["BRIDGE_RECONCILE_DAYS"]
-    for (_, cost), kind in zip(json.loads(COSTS.read_text()).items(), KINDS, strict=True):
+    costs = json.loads(COSTS.read_text())
+    line = costs.pop("conversation resolved, with its line in Teams")
+    more = f"`--set status_units={line['units']} --set status_calls={sum(line['requests'].values())}`"
+    assert more in DOC.read_text(encoding="utf-8")
+    for (_, cost), kind in zip(costs.items(), KINDS, strict=True):
         assert getattr(given, f"{kind}_units") == cost["units"]
         assert getattr(given, f"{kind}_calls") == sum(cost["requests"].values())
