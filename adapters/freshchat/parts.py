@@ -42,6 +42,11 @@ def all_lines(message: dict[str, Any]) -> list[str]:
     return list(islice(_lines(parts_of(message), 0), MAX_PARTS))
 
 
+def is_words(message: dict[str, Any]) -> bool:
+    """Tell whether there is nothing but words in a message, as in most: then nothing else is looked for."""
+    return all(isinstance(part, dict) and list(part) == ["text"] for part in parts_of(message))
+
+
 def shows_all(message: dict[str, Any]) -> bool:
     """Tell whether the text says everything. Raises NotUnderstood."""
     return not any(isinstance(line, Unknown) for line in all_lines(message))

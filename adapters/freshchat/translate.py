@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from adapters.freshchat.file_parts import files_of
 from adapters.freshchat.panels import panel_of
-from adapters.freshchat.parts import NotUnderstood, shows_all, text_of
+from adapters.freshchat.parts import NotUnderstood, is_words, shows_all, text_of
 from bridge import ids
 from bridge.errors import Rejected
 from bridge.events import Event, Ignored, Sender, Status, validate
@@ -139,7 +139,7 @@ def _status_head(body: dict[str, Any], action: str) -> _Head | Ignored:
 
 
 def _message(body: dict[str, Any], tenant: str, head: _Head) -> Event | Ignored:
-    text = text_of(head.record)
+    text, plain = text_of(head.record), is_words(head.record)
     if not text:
         return Ignored("empty")
     actor_id = _text(head.record, "actor_id") or _text(_object(body, "actor"), "actor_id")
@@ -154,9 +154,9 @@ def _message(body: dict[str, Any], tenant: str, head: _Head) -> Event | Ignored:
         message_id=_id(head.record, "id"),
         conversation_id=head.conversation,
         inbox_id=head.inbox,
-        files=files_of(head.record),
-        panel=panel_of(head.record),
-        whole=shows_all(head.record),
+        files=() if plain else files_of(head.record),
+        panel=None if plain else panel_of(head.record),
+        whole=plain or shows_all(head.record),
     )
 
 
