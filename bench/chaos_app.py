@@ -32,7 +32,7 @@ from bridge.settings import load
 
 ROOT = str(Path(__file__).parents[1])
 OWN = tuple(f"{ROOT}/{part}" for part in ("bridge/", "adapters/", "bots/", "cards/", "app.py"))
-HANDLERS = tuple(f"{ROOT}/bridge/{part}.py" for part in ("to_freshchat", "to_teams", "labels", "groups"))
+HANDLERS = tuple(f"{ROOT}/bridge/{part}.py" for part in ("to_freshchat", "to_teams", "reply_posts", "labels", "groups"))
 STORE = f"{ROOT}/adapters/azure/cosmos.py"
 """What is below it says nothing of which call of the thread map it is."""
 LONGEST = 0.004
