@@ -83,6 +83,10 @@ _SEEN: Final[WeakKeyDictionary[aiohttp.ClientSession, Watch]] = WeakKeyDictionar
 # --- hosts ----------------------------------------------------------------------------------------------------------
 
 
+MAX_KNOWN = 100
+"""Addresses that one rule remembers; those of files come once each."""
+
+
 class HostRule:
     """Which URLs a token may be sent to: https on its usual port, to hosts that end in an allowed suffix.
 
@@ -90,18 +94,31 @@ class HostRule:
     a loopback address, only if allowed, and only if that address is listed too.
     """
 
-    __slots__ = ("_loopback_http", "_suffixes")
+    __slots__ = ("_known", "_loopback_http", "_suffixes")
 
     def __init__(self, suffixes: Iterable[str], *, allow_loopback_http: bool = False) -> None:
         """Misconfigured if no usable suffix is left."""
         cleaned = (suffix.strip().lower().lstrip("*").strip(".[]") for suffix in suffixes)
         self._suffixes = frozenset(suffix for suffix in cleaned if suffix)
         self._loopback_http = allow_loopback_http
+        self._known: dict[str, URL] = {}
         if not self._suffixes:
             raise Misconfigured("an allowlist of hosts is empty")
 
     def check(self, url: str) -> URL:
-        """Give the URL, read exactly as it will be called; ValueError if no token may go there."""
+        """Give the URL, read exactly as it will be called; ValueError if no token may go there.
+
+        What was found good is remembered: a deployment has a few connectors, and each message names one.
+        """
+        known = self._known.get(url)
+        if known is None:
+            known = self._checked(url)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[url] = known
+        return known
+
+    def _checked(self, url: str) -> URL:
         parsed = self._parsed(url)
         host = parsed.raw_host or ""
         if not self._listed(host):
