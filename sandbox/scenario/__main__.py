@@ -57,6 +57,7 @@ async def _run(options: argparse.Namespace) -> int:
         except (aiohttp.ClientError, TimeoutError, Refused) as error:
             _tell(TELLS[options.lang]["away"].format(url=options.url, why=error))
             return 2
+        await stage.wait_for(config["bridge"])  # else each step says what is missing
         return await _play(stage, config, options)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,6 +38,19 @@ class Stage:
     async def post(self, path: str, **body: Any) -> Any:
         """Tell the control interface."""
         return await self._call("POST", path, body)
+
+    async def wait_for(self, bridge: str) -> None:
+        """Wait until a bridge takes calls, as long as for anything else."""
+
+        async def look() -> bool:
+            try:
+                async with self._session.get(f"{bridge.rstrip('/')}/healthz") as reply:
+                    return reply.status < 500
+            except (aiohttp.ClientError, TimeoutError):
+                return False
+
+        with suppress(NotSeen):
+            await self.until("a bridge", look)
 
     async def bytes_of(self, url: str) -> bytes:
         """What a link leads to."""

@@ -60,6 +60,16 @@ async def test_all_steps_go_as_expected_through_the_bot(tmp_path: Path) -> None:
         assert (code, "✗" in out) == (0, False), out
 
 
+async def test_a_story_begun_before_the_bridge_is_up_waits_for_it(tmp_path: Path) -> None:
+    """The demo's page is there a moment earlier than the bridge."""
+    async with running(tmp_path, bridge=False, TEAMS_REPLY_VIA="bot", **SHOWN) as stack:
+        playing = asyncio.create_task(play(stack.url))
+        await asyncio.sleep(1.0)  # the story looks for the bridge, and does not find it
+        await stack.start_bridge()
+        code, out = await playing
+        assert (code, "✗" in out) == (0, False), out
+
+
 async def test_what_does_not_arrive_is_told(tmp_path: Path) -> None:
     """A bridge that is stopped takes nothing: every step that needs it fails, and so does the story."""
     async with running(tmp_path, bridge=False) as stack:
