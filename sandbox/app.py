@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sandbox import page_files
+from sandbox.archive import demo_archive
 from sandbox.control.changes import ChangeControl
 from sandbox.control.config import describe
 from sandbox.control.freshchat import FreshchatControl
@@ -23,6 +24,7 @@ from sandbox.freshchat.api import ApiKey
 from sandbox.freshchat.conversations import ConversationApi
 from sandbox.freshchat.desk import Desk
 from sandbox.freshchat.directory import DirectoryApi
+from sandbox.freshchat.live import LiveChats
 from sandbox.freshchat.messages import MessageApi
 from sandbox.freshchat.signed_links import SignedLinks
 from sandbox.freshchat.state import FreshchatState
@@ -183,6 +185,7 @@ class Sandbox:
         path = f"/freshchat/webhook/{world.tenant}/{world.webhook_token}"
         self.api_key = ApiKey(world.api_key)
         self.freshchat = FreshchatState(world, self.ids, self.stream)
+        self.archive = demo_archive(LiveChats(self.freshchat), self.api_key, lambda: self.url)
         self.webhooks = WebhookSender(settings, self.faults, self.log, path)
         self.desk = Desk(world, settings, self.ids, self.freshchat, self.webhooks)
         uploads = UploadApi(self.files, lambda: self.url)
@@ -190,7 +193,7 @@ class Sandbox:
         messages = MessageApi(world, settings, self.freshchat, self.desk, uploads.part, self.signed_links.fresh)
         conversations = ConversationApi(world, self.freshchat, self.desk, messages)
         apis = (messages, conversations, UserApi(self.freshchat), DirectoryApi(world, settings), uploads)
-        self.freshchat_routes = [self.api_key.guard(route) for api in apis for route in api.routes()]
+        self.freshchat_routes = [self.archive.guard(route) for api in apis for route in api.routes()]
 
     def _build_control(self) -> None:
         keys = Keys(self.bot_tokens, self.entra, self.webhooks, self.api_key)
@@ -231,6 +234,7 @@ class Sandbox:
         app.add_routes([web.get("/files/{file}/{name}", self.files.serve), *self.signed_links.routes()])
         if self.options.page:
             app.add_routes(page_files.routes())
+        app.add_routes(self.archive.routes())
         app.on_shutdown.append(self._close_streams)
         app.on_cleanup.append(self._end_work)
         return app

@@ -9,7 +9,7 @@ from sandbox.ids import Ids
 from sandbox.wire import JsonObject
 
 #: Services that answer requests, and what can be wrong with an answer.
-SERVED = ("freshchat", "graph", "connector", "token", "keys", "files")
+SERVED = ("freshchat", "freshdesk", "files", "graph", "connector", "token", "keys")
 SERVED_KINDS = ("status", "timeout", "drop_before", "drop_after", "status_after", "delay", "drip")
 
 #: What the sandbox sends, and what can be wrong with a delivery.

@@ -16,6 +16,9 @@ from sandbox.wire import RAW_BODY, Refusal, answer, refusal_answer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SERVICES = {
+    "api": "freshdesk",
+    "s3": "files",
+    "inline": "files",
     "botframework": "keys",
     "entra": "token",
     "connector": "connector",
@@ -52,6 +55,8 @@ def error_body(service: str, status: int, message: str) -> dict[str, Any]:
     freshchat, graph, connector = _WORDS.get(status, _OTHER)
     if service == "freshchat":
         return {"code": status, "status": freshchat, "message": message}
+    if service == "freshdesk":
+        return {"code": graph, "message": message}
     if service == "token":
         return {"error": "temporarily_unavailable", "error_description": message}
     return {"error": {"code": graph if service == "graph" else connector, "message": message}}

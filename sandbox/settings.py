@@ -1,8 +1,10 @@
 """How the sandbox behaves; each field can be changed while it runs."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from sandbox.switches import change
 
 
 @dataclass
@@ -35,17 +37,7 @@ class Settings:
 
     def change(self, wanted: Mapping[str, Any]) -> str | None:
         """Apply the wanted values, or return the complaint and change nothing."""
-        values: dict[str, Any] = {}
-        kinds = {f.name: type(getattr(self, f.name)) for f in fields(self)}
-        for name, value in wanted.items():
-            if name not in kinds:
-                return f"unknown setting {name}"
-            values[name] = _fit(kinds[name], value)
-            if values[name] is None:
-                return f"setting {name} must be {kinds[name].__name__}"
-        for name, value in values.items():
-            setattr(self, name, value)
-        return None
+        return change(self, wanted)
 
     def restore(self, original: "Settings") -> None:
         """Take every value of the original."""
@@ -54,14 +46,3 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """All values by name."""
         return asdict(self)
-
-
-def _fit(kind: type, value: Any) -> Any:
-    """The value as this kind, or None; true is not a number, and numbers must not be negative."""
-    if kind is bool or isinstance(value, bool):
-        return value if kind is bool and isinstance(value, bool) else None
-    if kind is str:
-        return value.rstrip("/") if isinstance(value, str) and value.startswith(("http://", "https://")) else None
-    if not isinstance(value, (int, float)) or value < 0:
-        return None
-    return kind(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.exact import spelled
+
 JsonObject = dict[str, Any]
 
 #: Where a handler leaves the raw body, so that the request log can keep it without reading twice.
@@ -26,7 +28,7 @@ class Refusal(Exception):
 def dumps(value: Any) -> bytes:
     """JSON as raw UTF-8: the real services do not escape Korean, and signatures depend on the bytes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    return spelled(text).encode("utf-8", "replace")
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -66,6 +68,11 @@ def as_object(value: Any) -> JsonObject:
 def iso(moment: float) -> str:
     """An epoch time in the form Freshchat and Graph write: UTC with milliseconds and Z."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_iso(moment: float) -> str:
+    """An epoch time in the form Freshdesk writes: UTC with whole seconds and Z."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_iso(text: str) -> float | None:

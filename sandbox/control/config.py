@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
+from sandbox import archive
 from sandbox.entra import Entra
 from sandbox.freshchat.api import ApiKey
 from sandbox.webhooks import WebhookSender
@@ -54,4 +55,5 @@ def environment(world: World, origin: str, api_key: ApiKey, entra: Entra, webhoo
         "FRESHCHAT_WEBHOOK_KEYS": webhooks.key.freshchat_pem().replace("\n", "\\n"),
         "FRESHCHAT_WEBHOOK_TOKEN": world.webhook_token,
         "FRESHCHAT_HOST_ALLOWLIST": host,
+        **archive.environment(origin),
     }

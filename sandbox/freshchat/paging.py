@@ -18,12 +18,13 @@ def page_of(request: web.Request) -> tuple[int, int]:
     return page, positive(query.get("items_per_page"), DEFAULT_ITEMS, MAXIMUM_ITEMS)
 
 
-def listed(request: web.Request, name: str, rows: Sequence[JsonObject]) -> JsonObject:
+def listed(request: web.Request, name: str, rows: Sequence[JsonObject], descending: bool = False) -> JsonObject:
     """One page of rows under the resource's name, with counts and links."""
     page, size = page_of(request)
     pages = max(1, ceil(len(rows) / size))
+    first, end = (page - 1) * size, page * size
     return {
-        name: rows[(page - 1) * size : page * size],
+        name: rows[max(0, len(rows) - end) : max(0, len(rows) - first)][::-1] if descending else rows[first:end],
         "pagination": {
             "current_page": page,
             "items_per_page": size,

@@ -199,7 +199,7 @@ REFUSALS = [
     ("PUT", f"/users/{USER}", {"properties": {"a": "b"}}, 400, "INVALID_VALUE"),
     ("GET", "/users/unknown/conversations", None, 404, "USER_NOT_FOUND"),
     ("POST", "/users/fetch", {"ids": "x"}, 400, "INVALID_VALUE"),
-    ("GET", "/conversations", None, 405, "METHOD_NOT_ALLOWED"),
+    ("GET", "/conversations", None, 404, "NOT_FOUND"),
     ("DELETE", f"/users/{USER}", None, 405, "METHOD_NOT_ALLOWED"),
     ("GET", "/conversations/unknown", None, 404, "CONVERSATION_NOT_FOUND"),
     ("PUT", "/conversations/unknown", {"status": "new"}, 404, "CONVERSATION_NOT_FOUND"),

@@ -1,0 +1,1 @@
+"""Freshdesk's read side, as an export sees it."""
