@@ -15,7 +15,7 @@ from aiohttp import web
 
 from adapters.answer_files import answer_files
 from adapters.counted_tokens import CountedTokens
-from adapters.doors import refuse_odd_expectations, timed
+from adapters.doors import at_doors, refuse_odd_expectations
 from adapters.downloads import download_session
 from adapters.exporters import Grace, exporting
 from adapters.freshchat.accounts import Accounts
@@ -67,6 +67,7 @@ from bridge.ports import Direction, Scanner, Sentiment
 from bridge.reception import Reception
 from bridge.redaction import Redaction
 from bridge.reply_posts import Transports
+from bridge.retirement import Retirement
 from bridge.settings import Settings, load
 from bridge.switches import switches
 from bridge.telemetry import Telemetry
@@ -87,8 +88,9 @@ async def build_app(
     """Put one process together: doors, deliveries, and what a platform asks. Misconfigured if that cannot be."""
     settings.require_bot()
     parts = _Parts(settings, ports, load_tenants(settings), telemetry)
-    app = web.Application(client_max_size=1024 * 1024, middlewares=[timed(telemetry)])
-    app.cleanup_ctx.append(parts.session_context)
+    retirement = Retirement(ports.threads, telemetry, settings.retirement_seconds)
+    app = web.Application(client_max_size=1024 * 1024, middlewares=at_doors(telemetry, retirement))
+    app.cleanup_ctx.extend([parts.session_context, retirement.context])
     try:
         if role != "worker":
             await parts.add_doors(app)
@@ -103,7 +105,7 @@ async def build_app(
     def held() -> Mapping[str, list[str]]:
         return {worker.direction: tenants for worker in workers if (tenants := worker.holds.tenants())}
 
-    probes = Probes(ports.queue, telemetry, stores, parts.upstreams, held)
+    probes = Probes(ports.queue, telemetry, stores, parts.upstreams, held, retirement)
     app.cleanup_ctx.append(probes.context)
     app.add_routes(probes.routes())
     if settings.ops != "off":

@@ -6,6 +6,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.ports import Direction
+from bridge.retirement import Retirement
 from bridge.telemetry import Telemetry
 
 DOORS: dict[str, Direction] = {
@@ -16,7 +17,12 @@ DOORS: dict[str, Direction] = {
 }
 
 
-def timed(telemetry: Telemetry) -> Middleware:
+def at_doors(telemetry: Telemetry, retirement: Retirement) -> list[Middleware]:
+    """Make what stands before the doors, the outermost first."""
+    return [_timed(telemetry), _closed_for_good(retirement, telemetry)]
+
+
+def _timed(telemetry: Telemetry) -> Middleware:
     """Make the middleware that times the doors; it knows them by the template of their path, which names nobody."""
 
     @web.middleware
@@ -30,6 +36,21 @@ def timed(telemetry: Telemetry) -> Middleware:
             response = await handler(request)
             door.status = response.status
             return response
+
+    return middleware
+
+
+def _closed_for_good(retirement: Retirement, telemetry: Telemetry) -> Middleware:
+    """Make the middleware that answers 410 at the doors of a retired bridge, before anything is read or verified."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        direction = DOORS.get(resource.canonical) if retirement.retired and resource is not None else None
+        if direction is None:
+            return await handler(request)
+        telemetry.refused(direction, 410, "retired")
+        return web.json_response({"error": "retired"}, status=410, headers={"Cache-Control": "no-store"})
 
     return middleware
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from adapters.pings import Ping, RecentPings, problem
 from bridge.errors import BridgeError, StoreFull
 from bridge.ports import DIRECTIONS, Queue
+from bridge.retirement import Retirement
 from bridge.telemetry import Telemetry
 
 
@@ -23,8 +24,10 @@ class Probes:
         stores: Mapping[str, Ping],
         upstreams: Mapping[str, Ping],
         held: Callable[[], Mapping[str, list[str]]],
+        retirement: Retirement,
     ) -> None:
         """`held` tells the tenants whose deliveries are held, per direction."""
+        self._retirement = retirement
         self._queue, self._telemetry, self._stores, self._held = queue, telemetry, stores, held
         self._upstreams = RecentPings(upstreams)
         self._names = [*stores, *upstreams]
@@ -49,11 +52,13 @@ class Probes:
     async def readyz(self, _request: web.Request) -> web.Response:
         """Answer 503 only if a store cannot be used, with its `problems`. Upstreams that cannot be are `degraded`.
 
-        A platform takes away what answers 503. While an upstream is away, the doors must go on storing.
+        A platform takes away what answers 503. While an upstream is away, the doors must go on storing; a `retired`
+        bridge must go on answering 410, and delivering what it has.
         """
         found, degraded = await asyncio.gather(self._store_problems(), self._upstreams.problems())
         held = self._held()
-        status = "not ready" if found else "degraded" if degraded or held else "ready"
+        in_service = "degraded" if degraded or held else "ready"
+        status = "not ready" if found else "retired" if self._retirement.retired else in_service
         body = {"status": status, "problems": found, "held": held} | ({"degraded": degraded} if degraded else {})
         return web.json_response(body, status=503 if found else 200)
 

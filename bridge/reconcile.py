@@ -20,6 +20,7 @@ from bridge.intake import Intake
 from bridge.links import HOUR
 from bridge.ports import Helpdesk, Link, ReadBack, Said, ThreadMap
 from bridge.reply_posts import reply_step
+from bridge.retirement import read_retirement
 from bridge.telemetry import Telemetry
 from bridge.to_teams import LATE
 
@@ -106,7 +107,10 @@ class Reconciler:
         self._window = days * DAY
 
     async def serve(self, interval: float) -> None:
-        """Make a pass soon, and then one every `interval` seconds or so, until cancelled; each tenant for itself."""
+        """Make a pass soon, and then one every `interval` seconds or so, until cancelled; each tenant for itself.
+
+        None while the bridge is retired.
+        """
         await asyncio.gather(*(self._serve(tenant, interval) for tenant in self._helpdesks))
 
     async def _serve(self, tenant: str, interval: float) -> None:
@@ -115,6 +119,9 @@ class Reconciler:
             await self._sleep(wait * random.uniform(0.9, 1.1))  # noqa: S311 - replicas shall not go in step
             wait = min(interval, AGAIN)
             try:
+                if await read_retirement(self._threads) is not None:
+                    wait = interval  # a retired bridge takes nothing more, from nowhere
+                    continue
                 if first or not await self._done_within(tenant, interval / 2):
                     await self.run(tenant)
                 wait, first = interval, False

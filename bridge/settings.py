@@ -6,12 +6,13 @@ Names are a contract with administrators. `docs/settings.md` is generated from t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.errors import Misconfigured
+from bridge.recipients import recipients
 
 FRESHWORKS_HOSTS = "freshchat.com;myfreshworks.com"
 FRESHCHAT_FILE_HOSTS = ";".join(
@@ -35,6 +36,10 @@ FILE_HOSTS = "sharepoint.com;sharepoint.us;sharepoint-mil.us;sharepoint.cn"
 
 def _setting(name: str, default: Any, help_text: str, **more: Any) -> Any:
     return Field(default, validation_alias=AliasChoices(name), title=name, description=help_text, **more)
+
+
+def _public_keys(text: str) -> str:
+    return ",".join(recipients(text))
 
 
 class Settings(BaseSettings):
@@ -166,6 +171,13 @@ class Settings(BaseSettings):
     reconcile_days: float = _setting(
         "BRIDGE_RECONCILE_DAYS", 7.0, "days after its last message that a conversation is still read back", gt=0, le=28
     )
+    retirement_seconds: float = _setting(
+        "BRIDGE_RETIREMENT_SECONDS",
+        5.0,
+        "seconds between two looks of each process whether the bridge was retired",
+        gt=0,
+        le=3600,
+    )
     channel_messages: Literal["all", "mention"] = _setting(
         "BRIDGE_CHANNEL_MESSAGES",
         "all",
@@ -295,6 +307,19 @@ class Settings(BaseSettings):
         "more host suffixes that files of agents are read from, always without the API token",
     )
 
+    freshdesk_domain: str = _setting(
+        "FRESHDESK_DOMAIN", "", "the account's own word or host (`acme` or `acme.freshdesk.com`), for the archive"
+    )
+    freshdesk_url: str = _setting("FRESHDESK_URL", "", "address of the account, instead of `FRESHDESK_DOMAIN`")
+    freshdesk_api_key: SecretStr | None = _setting(
+        "FRESHDESK_API_KEY",
+        None,
+        "API key of an account administrator with global ticket scope, or `secret:NAME` (read at each use)",
+    )
+    freshdesk_host_allowlist: str = _setting(
+        "FRESHDESK_HOST_ALLOWLIST", "freshdesk.com", "host suffixes that key may go to, separated by `;` or `,`"
+    )
+
     freshchat_link_property: str = _setting(
         "FRESHCHAT_LINK_PROPERTY",
         "cf_teams_link",
@@ -337,6 +362,18 @@ class Settings(BaseSettings):
     )
     storage_container: str = _setting(
         "AZURE_STORAGE_CONTAINER", "bridge-files", "container in the storage account, made where it is missing"
+    )
+    archive_recipients: Annotated[str, AfterValidator(_public_keys)] = _setting(
+        "ARCHIVE_RECIPIENTS",
+        "",
+        "public keys that stored archives are sealed for (`age1…`), separated by commas; `bridgectl export stored key` "
+        "makes a pair (docs/archive.md)",
+    )
+    archive_container: str = _setting(
+        "ARCHIVE_CONTAINER", "archives", "container of monthly archives (`BRIDGE_OBJECTS=azure.blob`)"
+    )
+    archive_final_container: str = _setting(
+        "ARCHIVE_FINAL_CONTAINER", "archives-final", "container of event and final archives, which are kept forever"
     )
     key_vault_url: str = _setting(
         "AZURE_KEY_VAULT_URL",

@@ -25,6 +25,7 @@ from bridge.panel_posts import CARD, PanelPosts
 from bridge.ports import Delivery, Directory, Envelope, Helpdesk, Link, Reply, ThreadMap
 from bridge.reply_posts import ReplyPosts, Transports, Via
 from bridge.sayings import SAYING
+from bridge.seen import Seen
 from bridge.states import StatusLines
 from bridge.switches import Switches
 from bridge.telemetry import Telemetry
@@ -73,7 +74,7 @@ class ToTeams:
         self._threads, self.transports = threads, transports
         self._say, self._clock, self._telemetry = say, clock, telemetry
         self._posts = ReplyPosts(Journal(threads, clock), transports, telemetry)
-        self._groups = Groups(threads, directory)
+        self._groups, self._seen = Groups(threads, directory), Seen(threads)
         own = OwnWords(self._post_own, self._groups, panels, say)
         self._lines = StatusLines(threads, helpdesks, switches or {}, own, say, telemetry)
         self._by_kind: dict[str, Callable[[Envelope], Awaitable[Outcome]]] = {NOTICE: self._notify, SAYING: own.speak}
@@ -137,13 +138,16 @@ class ToTeams:
         """Webhooks of all conversations of the account arrive. For a moment the link may be on its way.
 
         After that, what was asked in Teams waits on (its question may have to be delivered again first); everything
-        else was asked elsewhere.
+        else was asked elsewhere, and only the archive wants to know of it.
         """
+        conversation = event.conversation_id or ""
         if event.inbox_id is not None and event.inbox_id not in self._inboxes[event.tenant_id]:
+            await self._seen.note(event.tenant_id, conversation)
             return Ignored("other_inbox")
         since, helpdesk = delivery.first_failed_at, self._helpdesks[event.tenant_id]
         waited = since is not None and self._clock() - since > LINK_PATIENCE
-        if waited and not await helpdesk.is_from_teams(event.conversation_id or ""):
+        if waited and not await helpdesk.is_from_teams(conversation):
+            await self._seen.note(event.tenant_id, conversation)
             return Ignored("not_linked")
         raise NotLinked("no Teams thread belongs to this conversation (yet)", code="not_linked", component="to-teams")
 

@@ -9,65 +9,26 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceNotFoundError,
-)
-from azure.identity.aio import ManagedIdentityCredential
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobSasPermissions, ContentSettings, UserDelegationKey, generate_blob_sas
-from azure.storage.blob.aio import BlobServiceClient, LinearRetry
-from yarl import URL
+from azure.storage.blob.aio import BlobServiceClient
 
-from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, StoreFull, Throttled, Unavailable
+from adapters.azure.blob_account import open_client, refusals
 from bridge.objects import content_disposition, safe_type
 from bridge.ports import Disposition, ObjectRef
 
-COMPONENT = "blob"
-BLOCK = 1024 * 1024
-"""Bytes of a stream that are in memory at a time; a blob has at most 50,000 blocks."""
-CALL_SECONDS = 30.0
 KEY_DAYS = 1
 MAX_SECONDS = 5 * 24 * 3600.0
 """How long an address may be valid: a delegation key lives for a week at most."""
 SKEW = timedelta(minutes=5)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def limits() -> dict[str, Any]:
-    """Give the client's options: time-outs, few and quick retries, blocks."""
-    return {
-        "connection_timeout": 5,
-        "read_timeout": 20,
-        "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
-        "max_block_size": BLOCK,
-        "max_chunk_get_size": BLOCK,
-        "max_single_get_size": BLOCK,
-    }
 
 
 def open_blobs(account_url: str, connection_string: str, container: str, client_id: str | None) -> BlobObjects:
-    """Open the container of an account, by its connection string or else as the machine's managed identity.
-
-    Nothing is asked yet. Misconfigured if neither can be used.
-    """
-    if connection_string:
-        try:
-            return BlobObjects(BlobServiceClient.from_connection_string(connection_string, **limits()), container)
-        except ValueError:
-            raise Misconfigured("AZURE_STORAGE_CONNECTION_STRING is not one: copy it from the account") from None
-    address = URL(account_url)
-    if address.scheme != "https" or not address.host:
-        raise Misconfigured("AZURE_STORAGE_ACCOUNT_URL must be https, such as https://NAME.blob.core.windows.net")
-    credential = ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
-    client = BlobServiceClient(account_url, credential, **limits())
-    return BlobObjects(client, container, owned=[credential.close])
+    """Open the container of an account. Nothing is asked yet; raises like `open_client`."""
+    client, owned = open_client(account_url, connection_string, client_id)
+    return BlobObjects(client, container, owned=owned)
 
 
 class BlobObjects:
@@ -102,7 +63,7 @@ class BlobObjects:
         )
         counted = _Counted(stream)
         blob = self._client.get_blob_client(uuid.uuid4().hex)
-        async with _refusals(seconds=None):  # as long as the stream takes; each call has its time-out
+        async with refusals(seconds=None):  # as long as the stream takes; each call has its time-out
             await blob.upload_blob(counted, overwrite=True, content_settings=settings, max_concurrency=1)
         return ObjectRef(id=blob.blob_name, size=counted.size)
 
@@ -127,11 +88,11 @@ class BlobObjects:
 
     async def open(self, ref: ObjectRef) -> AsyncIterator[bytes]:
         """Read a blob in pieces of 1 MB."""
-        async with _refusals():
+        async with refusals():
             download = await self._client.get_blob_client(ref.id).download_blob(max_concurrency=1)
         pieces = download.chunks()
         while True:
-            async with _refusals():
+            async with refusals():
                 piece = await anext(pieces, None)
             if piece is None:
                 return
@@ -139,7 +100,7 @@ class BlobObjects:
 
     async def delete(self, ref: ObjectRef) -> None:
         """Delete the blob."""
-        async with _refusals():
+        async with refusals():
             try:
                 await self._client.get_blob_client(ref.id).delete_blob()
             except ResourceNotFoundError:
@@ -147,7 +108,7 @@ class BlobObjects:
 
     async def ping(self) -> None:
         """Ask for the container's properties."""
-        async with _refusals():
+        async with refusals():
             try:
                 await self._client.get_container_properties()
             except ResourceNotFoundError:
@@ -163,7 +124,7 @@ class BlobObjects:
         """Make the container where nobody did; Terraform does it in production."""
         if self._made:
             return
-        async with _refusals():
+        async with refusals():
             try:
                 await self._client.create_container()
             except ResourceExistsError:
@@ -178,7 +139,7 @@ class BlobObjects:
         async with self._lock:
             if self._key is None or until > self._key_until:
                 begin, end = self._now() - SKEW, until + timedelta(days=KEY_DAYS)
-                async with _refusals():
+                async with refusals():
                     self._key = await self._service.get_user_delegation_key(begin, end)
                 self._key_until = end
             return self._key
@@ -194,47 +155,3 @@ class _Counted:
         async for chunk in self._stream:
             self.size += len(chunk)
             yield chunk
-
-
-@asynccontextmanager
-async def _refusals(seconds: float | None = CALL_SECONDS) -> AsyncIterator[None]:
-    """Say in our words what the storage account refused, within so many seconds."""
-    try:
-        async with asyncio.timeout(seconds) as bound:
-            yield
-    except TimeoutError:
-        if not bound.expired():
-            raise
-        raise _unavailable("no answer in time") from None
-    except ClientAuthenticationError as error:
-        raise _forbidden(f"it refuses our key or token ({type(error).__name__})") from None
-    except HttpResponseError as error:
-        raise _told(error) from None
-    except AzureError as error:
-        raise _unavailable(type(error).__name__) from None
-
-
-def _told(error: HttpResponseError) -> Exception:
-    status, code = error.status_code, str(getattr(error, "error_code", "") or "")
-    if status == 404 and code == "ContainerNotFound":
-        return Misconfigured("the container of AZURE_STORAGE_CONTAINER is not there, and we may not make it")
-    if status == 404:
-        return Rejected("the file is not kept any more", code="object_gone", component=COMPONENT)
-    if status in (401, 403):
-        return _forbidden(
-            f"{code or status}: the bridge's identity needs the roles Storage Blob Data Contributor and "
-            "Storage Blob Delegator"
-        )
-    if status in (409, 413, 507):
-        return StoreFull(f"the storage account takes no more ({code or status})")
-    if status == 429 or code == "ServerBusy":
-        return Throttled("the storage account is asked too often", code="blob_busy", component=COMPONENT)
-    return _unavailable(f"status {status}")
-
-
-def _forbidden(text: str) -> BridgeError:
-    return Forbidden(f"Blob Storage: {text}", code="blob_forbidden", component=COMPONENT)
-
-
-def _unavailable(text: str) -> BridgeError:
-    return Unavailable(f"Blob Storage cannot be asked: {text}", code="blob", component=COMPONENT)

@@ -43,6 +43,7 @@ from adapters.azure.cosmos_items import (
     read_link,
     read_step,
     read_thread,
+    seen_key,
     write_claim,
     write_fact,
     write_link,
@@ -66,10 +67,11 @@ SHAPES = (
     Shape(name="links", partition_key="/freshchatConversationId", indexed=("/tenantId", "/activeKey")),
     Shape(name="threads", partition_key="/threadKey"),
     Shape(name="journal", partition_key="/id", ttl=JOURNAL_DAYS * 86_400, indexed=("/trace", "/startedAt")),
-    Shape(name="facts", partition_key="/id", ttl=-1),
+    Shape(name="facts", partition_key="/id", ttl=-1, indexed=("/seenKey",)),
 )
 
 _ACTIVE = "SELECT * FROM c WHERE c.tenantId = @tenant AND c.activeKey > @after ORDER BY c.activeKey"
+_SEEN = "SELECT * FROM c WHERE c.seenKey > @after AND c.seenKey < @end ORDER BY c.seenKey"
 _STEPS_OF = "SELECT * FROM c WHERE STARTSWITH(c.trace, @trace) ORDER BY c.startedAt DESC"
 _NEWEST_STEPS = "SELECT * FROM c WHERE IS_DEFINED(c.startedAt) ORDER BY c.startedAt DESC"
 
@@ -277,6 +279,11 @@ class CosmosThreadMap:
         if ttl is not None:
             item |= {"expires": self._now() + ttl, "ttl": max(math.ceil(ttl), 1)}
         await self._facts.put(item)
+
+    async def seen(self, tenant: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """List the conversations that webhooks named, in the order of their ids, at most `limit`."""
+        bounds = {"after": seen_key(tenant, after), "end": seen_key(tenant, "\U0010ffff")}
+        return [item["factId"] for item in await self._facts.list(_SEEN, bounds, limit)]
 
     # --- all of it
 

@@ -115,8 +115,8 @@ def write_origin(tenant: str, key: str, sent_id: str) -> dict[str, Any]:
 
 
 def write_fact(tenant: str, kind: str, fact_id: str, value: Mapping[str, str]) -> dict[str, Any]:
-    """Write a fact that is kept for good."""
-    return {
+    """Write a fact that is kept for good. Those that are listed have a key that sorts; no other is in its index."""
+    item = {
         "id": item_id(tenant, kind, fact_id),
         "tenantId": tenant,
         "kind": kind,
@@ -124,6 +124,12 @@ def write_fact(tenant: str, kind: str, fact_id: str, value: Mapping[str, str]) -
         "value": dict(value),
         "expires": None,
     }
+    return item | {"seenKey": seen_key(tenant, fact_id)} if kind == "seen" else item
+
+
+def seen_key(tenant: str, conversation_id: str) -> str:
+    """Give what sorts a tenant's seen conversations together and by their ids."""
+    return f"{tenant} {conversation_id}"
 
 
 def read_attempt(row: Item, made: str) -> Attempt:

@@ -45,6 +45,8 @@ _ABANDON = "DELETE FROM journal WHERE digest = ? AND sent_id IS NULL AND tried_a
 _ORIGIN = "SELECT key FROM journal WHERE sent = ? ORDER BY id LIMIT 1"
 _FACT = """SELECT value FROM facts WHERE tenant = ? AND kind = ? AND fact_id = ?
     AND (expires IS NULL OR expires > ?)"""
+_SEEN = """SELECT fact_id FROM facts WHERE tenant = ? AND kind = 'seen' AND fact_id > ? AND expires IS NULL
+    ORDER BY fact_id LIMIT ?"""
 _LEARN = """INSERT INTO facts (tenant, kind, fact_id, value, expires) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (tenant, kind, fact_id) DO UPDATE SET value = excluded.value, expires = excluded.expires"""
 
@@ -195,6 +197,11 @@ class SqliteThreadMap:
         expires = None if ttl is None else self._now() + ttl
         row = (tenant, kind, fact_id, json.dumps(dict(value)), expires)
         await self._db.write(lambda conn: conn.execute(_LEARN, row).rowcount)
+
+    async def seen(self, tenant: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """List the conversations that webhooks named, in the order of their ids, at most `limit`."""
+        rows = await self._db.read(lambda conn: conn.execute(_SEEN, (tenant, after, limit)).fetchall())
+        return [fact_id for (fact_id,) in rows]
 
     async def ping(self) -> None:
         """Raise Unavailable or StoreFull unless a small write goes through to the disk."""

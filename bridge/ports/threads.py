@@ -73,12 +73,26 @@ class Step:
 
 
 FactKind = Literal[
-    "person", "team", "key", "mark", "card", "edit", "message", "state", "install", "away", "file", "portrait"
+    "person",
+    "team",
+    "key",
+    "mark",
+    "card",
+    "edit",
+    "message",
+    "state",
+    "install",
+    "away",
+    "file",
+    "portrait",
+    "retirement",
+    "seen",
 ]
 """A person's Freshchat user; a team's group id; when a webhook key was last used; how far a periodic task came; what a
 card offers, and to which thread; the newest version of a message; what was told of a message's versions; what last
 happened to a conversation; where the app is installed; who knows of our business hours; what became of the files of a
-message; which picture a user has."""
+message; which picture a user has; whether the bridge has retired; a conversation that a webhook named and that is
+not ours."""
 
 
 class ThreadMap(Protocol):
@@ -167,6 +181,9 @@ class ThreadMap(Protocol):
         self, tenant: str, kind: FactKind, fact_id: str, value: Mapping[str, str], ttl: float | None
     ) -> None:
         """Keep a small record found out from a platform for `ttl` seconds (None: for good); replaces."""
+
+    async def seen(self, tenant: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """List the ids of lasting `seen` facts in their order, at most `limit`, those behind the id `after`."""
 
     async def ping(self) -> None:
         """Raise Unavailable or StoreFull if the store cannot be used now."""

@@ -9,6 +9,7 @@ for suite in (
     "thread_map_suite",
     "secret_source_suite",
     "object_store_suite",
+    "archive_store_suite",
     "scanner_suite",
 ):
     pytest.register_assert_rewrite(f"tests.contract.{suite}")

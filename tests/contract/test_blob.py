@@ -14,7 +14,8 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.storage.blob.aio import BlobServiceClient
 
-from adapters.azure.blob import BlobObjects, limits, open_blobs
+from adapters.azure.blob import BlobObjects, open_blobs
+from adapters.azure.blob_account import limits
 from bridge.errors import Forbidden, Misconfigured
 from bridge.ports import ObjectStore
 from tests.contract.azure_transport import trusting

@@ -13,6 +13,7 @@ import pytest
 from bridge.errors import StoreFull, Unavailable
 from bridge.events import Place
 from bridge.ports import Link, Step, ThreadMap
+from bridge.retirement import Retired, read_retirement, reinstate, retire
 
 KEY = "t/channel/19%3Ageneral/1700000000000"
 DAY = 86_400
@@ -425,6 +426,28 @@ class ThreadMapSuite:
         await rig.pass_time(0.25)
         assert await threads.fact("t", "team", "short") is None
         assert await threads.fact("t", "team", "kept") == {"a": "2"}
+
+    async def test_seen_conversations_are_listed_page_by_page(self, rig: ThreadRig) -> None:
+        """Each once, in the order of their ids, of one tenant only; other facts are in no list."""
+        threads, other = await rig.open(), await rig.open()
+        assert await threads.seen("t") == []
+        for conversation in ("c2", "c1", "c10", "c1", "대화"):
+            await threads.learn("t", "seen", conversation, {}, None)
+        await threads.learn("t2", "seen", "c3", {}, None)
+        await threads.learn("t", "team", "c4", {}, None)
+        assert await other.seen("t") == ["c1", "c10", "c2", "대화"]
+        assert await other.seen("t", limit=2) == ["c1", "c10"]
+        assert await other.seen("t", after="c10") == ["c2", "대화"]
+        assert await other.seen("t2") == ["c3"]
+
+    async def test_a_retirement_is_seen_by_everybody_and_can_be_taken_back(self, rig: ThreadRig) -> None:
+        threads, other = await rig.open(), await rig.open()
+        assert await read_retirement(other) is None
+        retired = Retired(1_750_000_000.25, "grace", "떠납니다")
+        await retire(threads, retired)
+        assert await read_retirement(other) == retired
+        await reinstate(other)
+        assert await read_retirement(threads) is None
 
     # --- All of it
 

@@ -17,6 +17,7 @@ from bridge.intake import Intake
 from bridge.ports import Link, ReadBack, Said
 from bridge.reconcile import AGAIN, DAY, GAP, OVERLAP, START, TOGETHER, WAITS, YOUNG, Order, Reconciler
 from bridge.reply_posts import reply_step
+from bridge.retirement import Retired, reinstate, retire
 from tests.unit.bridge.conftest import START as NOW
 
 OLD = NOW - 3600.0
@@ -422,6 +423,16 @@ async def test_another_replicas_pass_is_as_good_as_our_own(linked, account, thre
     assert account.read == ["c1"]
     clock.advance(900)
     await serve(lambda: len(account.read) > 1)
+
+
+async def test_a_retired_bridge_reads_nothing_back_until_it_is_in_service_again(linked, account, threads, slept, serve):
+    await linked("c1")
+    await retire(threads, Retired(1.0, "grace", "left"))
+    await serve(lambda: len(slept.waits) > 10)
+    assert account.read == []
+    assert [wait for wait in slept.waits if wait != GAP][1] == pytest.approx(900.0, rel=0.11)
+    await reinstate(threads)
+    await serve(lambda: account.read)
 
 
 async def test_a_tenant_that_hangs_holds_no_other(linked, account, helpdesks, serve):

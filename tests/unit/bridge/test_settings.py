@@ -11,6 +11,7 @@ from bridge.settings import Settings, load, suffixes
 
 SECRETS = ("MicrosoftAppPassword", "FRESHCHAT_API_KEY", "FRESHCHAT_WEBHOOK_KEYS", "FRESHCHAT_WEBHOOK_TOKEN")
 PLANTED = "pl4nted-s3cret"
+PUBLIC_KEY = "age195l946u5frm5hyzwg966zfnfnhv4v8jc99hks663rg25ypsrwf0q042v8c"
 NAMES = {field.title: name for name, field in Settings.model_fields.items()}
 
 
@@ -57,6 +58,7 @@ def test_every_setting_is_read_from_its_own_variable(monkeypatch):
             "BRIDGE_CSAT": "true",
             "BRIDGE_SENTIMENT_SECONDS": "2",
             "BRIDGE_SCANNER": "off",
+            "ARCHIVE_RECIPIENTS": PUBLIC_KEY,
         }.get(title, "17")
         with monkeypatch.context() as inner:
             inner.setenv(title, value)
@@ -205,3 +207,23 @@ def test_allowlists_are_host_suffixes():
     assert suffixes(" Example.COM;.b.org,, ;") == ("example.com", "b.org")
     assert suffixes("") == ()
     assert suffixes(" ; , .") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PUBLIC_KEY[:-1] + "d", "key 1 is no public key of age"),
+        (f"{PUBLIC_KEY}, AGE-SECRET-KEY-1QQ", "key 2 is a private key"),
+        ("ssh-ed25519 AAAA", "key 1 is no public key"),
+    ],
+)
+def test_a_key_that_archives_cannot_be_sealed_for(text, said):
+    """One letter is enough; the text itself is not shown."""
+    with pytest.raises(Misconfigured, match="ARCHIVE_RECIPIENTS") as caught:
+        load(archive_recipients=text)
+    assert said in str(caught.value)
+    assert text.split(", ")[-1] not in str(caught.value)
+
+
+def test_keys_that_archives_are_sealed_for():
+    assert load(archive_recipients=f" {PUBLIC_KEY} , {PUBLIC_KEY},").archive_recipients == PUBLIC_KEY

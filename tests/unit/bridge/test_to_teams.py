@@ -234,20 +234,26 @@ async def test_an_answer_without_text_posts_nothing(text, deliver, linked, trans
     assert transports["graph"].posted == []
 
 
-async def test_other_inboxes_are_none_of_our_business(deliver):
-    """Webhooks of all conversations of the account arrive."""
+async def test_other_inboxes_are_none_of_our_business(deliver, threads):
+    """Webhooks of all conversations of the account arrive; their ids are kept for the archive, nothing else."""
     assert await deliver(_answer(inbox_id="theirs")) == Ignored("other_inbox")
+    assert await deliver(_answer(2, inbox_id="theirs")) == Ignored("other_inbox")
+    assert await deliver(_answer(conversation_id="c0", inbox_id="theirs")) == Ignored("other_inbox")
+    assert await threads.seen("t1") == ["c0", "c1"]
+    assert await threads.fact("t1", "seen", "c1") == {}
 
 
 @pytest.mark.parametrize("inbox", ["ours", None])
-async def test_an_answer_without_a_link_waits_a_little(inbox, deliver, account, clock):
+async def test_an_answer_without_a_link_waits_a_little(inbox, deliver, account, clock, threads):
     """Then it is asked whose the conversation is; one that did not begin in Teams is left alone."""
     account.from_teams = False
     with pytest.raises(NotLinked):
         await deliver(_answer(inbox_id=inbox))
     with pytest.raises(NotLinked):
         await deliver(_answer(inbox_id=inbox), first_failed_at=clock() - LINK_PATIENCE + 1)
+    assert await threads.seen("t1") == []
     assert await deliver(_answer(inbox_id=inbox), first_failed_at=clock() - LINK_PATIENCE - 1) == Ignored("not_linked")
+    assert await threads.seen("t1") == ["c1"]
 
 
 async def test_an_answer_to_teams_is_not_given_up_because_its_link_is_late(deliver, clock):
