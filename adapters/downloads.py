@@ -51,7 +51,7 @@ class OutsideOnly(AbstractResolver):
     ) -> list[ResolveResult]:
         """Raise OSError if none is left."""
         found = await self._names.resolve(host, port, family)
-        outside = [one for one in found if host == "localhost" or _is_outside(one["host"])]
+        outside = [one for one in found if host == "localhost" or is_outside(one["host"])]
         if not outside:
             raise OSError("the name leads to an inside address")
         return outside
@@ -61,7 +61,8 @@ class OutsideOnly(AbstractResolver):
         await self._names.close()
 
 
-def _is_outside(text: str) -> bool:
+def is_outside(text: str) -> bool:
+    """Tell whether a numeric address is on the public internet."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address

@@ -226,8 +226,9 @@ async def call(
     form: Mapping[str, str] | None = None,
     body: bytes | aiohttp.FormData | None = None,
     timeout: float | None = None,
+    longest: int = MAX_ANSWER,
 ) -> Answer:
-    """Make one call and read its answer; Unavailable if there was none.
+    """Make one call and read its answer; Unavailable if there was none, or one of more than `longest` bytes.
 
     `send` goes out as JSON, `form` as a form, `body` as it is; files in it are read while they are sent.
     """
@@ -245,7 +246,7 @@ async def call(
         with _SEEN.get(session, _unseen)(component, method) as seen:
             async with request as response:
                 seen.status = response.status
-                return Answer(response.status, response.headers, await _limited(response, component, effect))
+                return Answer(response.status, response.headers, await _limited(response, component, effect, longest))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise unavailable(error, component=component, effect=effect) from None
 
@@ -268,11 +269,11 @@ def _bounded(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 8), sock_connect=min(seconds, 5))
 
 
-async def _limited(response: aiohttp.ClientResponse, component: str, effect: bool) -> bytes:
+async def _limited(response: aiohttp.ClientResponse, component: str, effect: bool, longest: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_ANSWER:
+        if len(body) > longest:
             raise Unavailable(
                 "the answer is too long", code=f"{component}_too_long", component=component, maybe_done=effect
             )

@@ -15,8 +15,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from adapters.http import Answer, HostRule, call, retry_after
+from adapters.http import MAX_ANSWER, Answer, HostRule, call, retry_after
 from adapters.pace import Pace
+from adapters.share import Pacing
 from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, Throttled, Unavailable
 from bridge.ports import ConversationClosed
 
@@ -54,14 +55,23 @@ class FreshchatRest:
         *,
         clock: Callable[[], float],
         timeout: float,
-        pace: Pace | None = None,
+        pace: Pacing | None = None,
+        read: Callable[[Answer], Any] = Answer.json,
+        longest: int = MAX_ANSWER,
     ) -> None:
+        """`read` reads a body as JSON (ValueError if it is not), and a body has at most `longest` bytes."""
         self._session = session
         self._base = base_url(url, hosts)
         self._api_key = api_key
         self._clock = clock
         self._timeout = timeout
-        self._pace = pace or Pace(COMPONENT)
+        self._pace: Pacing = pace or Pace(COMPONENT)
+        self._read, self._longest = read, longest
+
+    @property
+    def host(self) -> str:
+        """The account's host."""
+        return self._base.raw_host or ""
 
     async def get(self, path: str, query: Mapping[str, str] | None = None, *, timeout: float | None = None) -> Any:
         """Read one thing. `path` is below `/v2`, its parts already quoted."""
@@ -154,11 +164,24 @@ class FreshchatRest:
             send=body,
             body=form,
             timeout=timeout or self._timeout,
+            longest=self._longest,
         )
         self._note(answer)
         if not answer.ok:
             raise error_of(answer, method, self._clock())
-        return _json(answer, method)
+        return self._json(answer, method)
+
+    def _json(self, answer: Answer, method: str) -> Any:
+        """Read a 2xx. A wrong host (portal, web app) answers 200 with its HTML page on every path."""
+        try:
+            return self._read(answer)
+        except ValueError:
+            empty = not answer.body.strip()
+            if method == "PUT" and empty:
+                return None
+            if method == "POST" and empty:
+                raise unclear() from None
+            raise _wrong_host(answer) from None
 
     async def headers_for(self, url: str) -> dict[str, str]:
         """Give the headers for reading a file: our key is for addresses below the API's own path only.
@@ -202,19 +225,6 @@ def wait_of(answer: Answer, now: float) -> float | None:
 def _number(headers: Mapping[str, str], name: str) -> float | None:
     value = headers.get(name, "")
     return float(value) if re.fullmatch(r"\d{1,15}(\.\d+)?", value) else None
-
-
-def _json(answer: Answer, method: str) -> Any:
-    """Read a 2xx. A wrong host (portal, web app) answers 200 with its HTML page on every path."""
-    try:
-        return answer.json()
-    except ValueError:
-        empty = not answer.body.strip()
-        if method == "PUT" and empty:
-            return None
-        if method == "POST" and empty:
-            raise unclear() from None
-        raise _wrong_host(answer) from None
 
 
 def _wrong_host(answer: Answer) -> Forbidden:

@@ -1,0 +1,1 @@
+"""Freshdesk: read for the archive."""
