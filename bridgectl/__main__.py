@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from bridgectl import config, dlq, graph, keys, reconcile, secrets, serving, tenants, trace
+from bridgectl import config, dlq, export, graph, keys, reconcile, secrets, serving, tenants, trace
 from bridgectl.demo import sandbox
 from bridgectl.doctor import doctor
+from bridgectl.exit import cli as exit_cli
 
 cli = typer.Typer(
     name="bridgectl",
@@ -24,6 +25,8 @@ cli.command()(doctor)
 cli.command()(reconcile.reconcile)
 cli.command()(trace.trace)
 cli.add_typer(dlq.cli, name="dlq")
+cli.add_typer(exit_cli, name="exit")
+cli.add_typer(export.cli, name="export")
 cli.add_typer(graph.cli, name="graph")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(secrets.cli, name="secrets")

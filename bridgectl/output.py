@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -25,8 +26,18 @@ Result = TypeVar("Result")
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's work; what a person can mend ends in one clear line and exit code 2."""
-    try:
+    with clear_end():
         return asyncio.run(work)
+
+
+@contextmanager
+def clear_end() -> Iterator[None]:
+    """End a command as `run` does.
+
+    Work that waits for nobody is done here and not in `run`, whose loop holds an interrupt back until the work is done.
+    """
+    try:
+        yield
     except Misconfigured as error:
         fail(f"Configuration: {error}")
     except (BridgeError, StoreFull, OSError) as error:

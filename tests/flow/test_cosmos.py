@@ -25,6 +25,7 @@ QUIET = {
     "BRIDGE_RECONCILE_SECONDS": "0",
     "BRIDGE_RETRY_WAIT": "0.2",
     "BRIDGE_STATUS_NOTICES": "false",
+    "BRIDGE_RETIREMENT_SECONDS": "3600",  # a look now and then would be counted
 }
 TOLD = "conversation resolved, with its line in Teams"
 
