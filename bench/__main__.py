@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import azure, doors, fairness, files, pipeline, report, startup, stores
+from bench import archive, azure, doors, fairness, files, pipeline, report, startup, stores
 from bench.report import Row
 
-GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store", "fairness", "files", "azure")
+GROUPS = ("door", "teams", "e2e", "latency", "memory", "start", "store", "fairness", "files", "azure", "archive")
 PIPELINE = frozenset({"e2e", "latency", "memory"})
 
 DOORS: dict[str, tuple[str, str, Callable[[Path, bool], Row]]] = {
@@ -39,6 +39,8 @@ def measure(only: frozenset[str], quick: bool, tell: Callable[[str], None]) -> l
         rows += _in_folder("files", tell, lambda folder: files.rows(folder, quick))
     if "azure" in only:
         rows += _in_folder("azure", tell, lambda folder: azure.rows(folder, quick))
+    if "archive" in only:
+        rows += _in_folder("archive", tell, lambda folder: archive.rows(folder, quick))
     return rows
 
 

@@ -42,13 +42,13 @@ def cpu_seconds(pid: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def resident_mib(pid: int) -> float | None:
-    """Tell a process's resident memory; None where the system does not tell."""
+def resident_mib(pid: int, field: str = "VmRSS") -> float | None:
+    """Tell a process's resident memory, now or (`VmHWM`) at most so far; None where the system does not tell."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), None)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), None)
 
 
 class Child:
@@ -91,6 +91,11 @@ class Child:
         if code != 0:
             raise RuntimeError(f"{self._log.stem} failed ({'too slow' if code is None else code}):\n{text[-2000:]}")
         return text
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def __enter__(self) -> Child:
         return self
