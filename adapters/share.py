@@ -34,6 +34,8 @@ FASTEST = 1000.0
 """Calls per second beyond which a learnt pace is forgotten."""
 APART = 1.0
 """Seconds between two ends of a window that are not the same one; headers tell whole seconds."""
+MOMENTS = 600
+"""Parts of a window within which calls are counted together, so that a fast account takes no more memory."""
 BURST = 0.1
 """Seconds of a given pace that may be caught up after a pause."""
 
@@ -139,8 +141,16 @@ class Share:
             self._ask_at = now + LOOK_AGAIN if now >= self._ends else 0.0
         else:
             self._forget(now)
-            self._calls.append((now, 1.0))
-            self._spent += 1
+            self._count(now)
+
+    def _count(self, now: float) -> None:
+        """Count a call as made at the end of its moment: calls of one moment stand together, however many they are."""
+        moment = self._window / MOMENTS
+        end, counted = (now // moment + 1) * moment, 0.0
+        if self._calls and self._calls[-1][0] == end:
+            counted = self._calls.pop()[1]
+        self._calls.append((end, counted + 1.0))
+        self._spent += 1
 
     def went(self, limit: float | None, remaining: float | None, reset_in: float | None, used: float = 1.0) -> None:
         """Take note of an answer that was not a 429. `used` is how much the call counted."""

@@ -189,21 +189,21 @@ async def test_refusals_in_a_row_wait_longer() -> None:
     assert waits[-1] > 4 * waits[0]
 
 
-async def test_calls_are_forgotten_where_nothing_is_advertised() -> None:
-    """Calls of an hour without any limit take no more memory than those of a minute or two."""
+async def test_calls_take_no_memory_where_nothing_is_advertised() -> None:
+    """Those of an hour are forgotten, and those of a fast minute are counted together."""
     pace, time = share()
 
-    async def held_after(seconds: int) -> int:
-        for _ in range(seconds * 10):
+    async def held_after(calls: int, apart: float) -> int:
+        for _ in range(calls):
             await pace.turn()
             pace.went(None, None, None)
-            time.now += 0.1
+            time.now += apart
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
     try:
-        await held_after(400)
-        before = tracemalloc.get_traced_memory()[0]
-        assert await held_after(3600) - before < 100_000
+        before = await held_after(4_000, 0.1)
+        assert await held_after(36_000, 0.1) - before < 100_000
+        assert await held_after(30_000, 0.001) - before < 100_000
     finally:
         tracemalloc.stop()
