@@ -20,12 +20,12 @@ from archive.attachments import Attachments
 from archive.freshchat import Freshchat
 from archive.freshdesk import Freshdesk
 from archive.links import find_links
-from archive.page import Page, epoch, iso
+from archive.page import Page, epoch, id_of, iso
 from archive.ports import Files, KnownConversations, Source
 from archive.render import Folder, checksums, renamed, render, write_object
 from archive.report import unlinked, verification
 from archive.reports import Reports
-from archive.rounds import OVERLAP, Order, Rounds
+from archive.rounds import OVERLAP, ROUNDS, Order, Rounds
 from archive.state import State
 from archive.streams import FIRST_WAIT, Lane, Runner, patiently, refused
 from archive.summary import summary
@@ -99,7 +99,8 @@ def reopen(root: Path) -> State | None:
     if path.exists():
         state = State(path)
         if state.get("order"):
-            state.reopen()
+            if int(state.get("phase")) <= ROUNDS:  # behind them nothing is read any more: what is missing stays told
+                state.reopen()
             return state
         state.close()
     elif (root / layout.CHECKSUMS).exists():
@@ -147,6 +148,7 @@ class Export:
             self._state.put(f"account {name}", source.host)
             try:
                 value = (await patiently(source, path)).value
+                self._same_number(name, value)
                 self._state.put(f"rights {name}", dumps(value))
             except (Rejected, Forbidden) as error:
                 if refused(error):
@@ -154,10 +156,16 @@ class Export:
                 self._state.put(f"rights {name}", "null")
 
     def _same_account(self, name: str, host: str) -> None:
-        """Misconfigured if the base archive is of another account."""
-        before = (self._order.base or {}).get(name, host)
+        """Misconfigured if the base archive is of another account, or what was read before an interruption."""
+        before = self._state.get(f"account {name}") or (self._order.base or {}).get(name, host)
         if before != host:
-            raise Misconfigured(f"the base archive is of another account of {name}: {before}")
+            raise Misconfigured(f"this archive is, or adds to one, of another account of {name}: {before}")
+
+    def _same_number(self, name: str, told: Any) -> None:
+        """Misconfigured if the account has another number than before: Freshchat's older accounts share a host."""
+        before = id_of(json.loads(self._state.get(f"rights {name}", "null")), "account_id")
+        if before and id_of(told, "account_id") not in ("", before):
+            raise Misconfigured(f"this archive is of another account of {name}, with the number {before}")
 
     def _lanes(self) -> list[Lane]:
         up, state, work = self._up, self._state, self._root / layout.WORK

@@ -21,7 +21,7 @@ from archive.ports import Known
 from archive.rounds import PARTS, Order
 from archive.run import Export, Upstreams, begin, order_since, reopen
 
-HOSTS = HostRule(["127.0.0.1"], allow_loopback_http=True)
+HOSTS = HostRule(["127.0.0.1", "localhost"], allow_loopback_http=True)
 Answer = Callable[[web.Request], Any]
 
 
