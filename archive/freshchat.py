@@ -25,6 +25,9 @@ SLICE = 5000
 NARROWEST = 60.0
 OVERLAP = 1.0
 """Seconds that two halves share: whether `created_to` includes its moment is not documented."""
+WALKS = 3
+"""Times at most that a list of several pages is read whose rows moved meanwhile: who is deleted moves the rows behind
+up, and one of them past the edge of a page."""
 DIRECTORY = {"agents": "agents", "groups": "groups", "channels": "channels", "conversations/fields": "fields"}
 
 
@@ -40,9 +43,9 @@ class Freshchat:
         return [
             Stream("freshchat.conversations", self.conversation, lambda task: f"conversations/{task.key}"),
             Stream("freshchat.user_conversations", self.user, lambda task: f"users/{task.key}/conversations"),
-            Stream("freshchat.directory", self.directory, lambda task: task.key),
+            Stream("freshchat.directory", self.directory, _list),
             Stream("freshchat.list", self.listed, lambda _: "conversations"),
-            Stream("freshchat.users", self.users, lambda task: f"users created {task.key.replace('|', ' to ')}"),
+            Stream("freshchat.users", self.users, lambda task: f"users created {_list(task).replace('|', ' to ')}"),
         ]
 
     @staticmethod
@@ -55,8 +58,8 @@ class Freshchat:
 
     async def users(self, task: Task, page: Page) -> str | None:
         """Read a page of the users that were created in a window."""
-        since, until = task.key.split("|")
-        number, before = _place(task)
+        since, until = _list(task).split("|")
+        number = _place(task)[0]
         query = {"created_from": since, "created_to": until, "sort_order": "asc"}
         value = await self._rows("users", number, query)
         if number == 1 and _total(value) > SLICE and (halves := _halves(since, until)):
@@ -67,7 +70,7 @@ class Freshchat:
         for user in rows:
             page.item("freshchat.users", id_of(user), user, version=str(user.get("updated_time") or ""))
             page.task("freshchat.user_conversations", id_of(user))
-        return _following(value, rows, number, before)
+        return _onward(task, page, value, rows)
 
     async def user(self, task: Task, page: Page) -> str | None:
         """Read the ids of a user's conversations: one answer, or pages where the answer says that there are more."""
@@ -82,11 +85,11 @@ class Freshchat:
 
     async def listed(self, task: Task, page: Page) -> str | None:
         """Read a page of `GET /conversations`, which nearly no account has."""
-        number, before = _place(task)
+        number = _place(task)[0]
         try:
             value = await self._rows("conversations", number, {})
         except (Rejected, Forbidden) as error:
-            if refused(error):
+            if refused(error) or number > 1:
                 raise
             return None
         rows = objects(value, "conversations")
@@ -94,17 +97,17 @@ class Freshchat:
             if found := id_of(row, "conversation_id") or id_of(row):
                 page.item("freshchat.conversations", found, row)
                 page.seen(found, "list")
-        return _following(value, rows, number, before)
+        return _onward(task, page, value, rows)
 
     async def directory(self, task: Task, page: Page) -> str | None:
         """Read a page of agents, groups, channels or fields."""
-        number, before = _place(task)
-        value = await self._rows(task.key, number, {})
-        name = DIRECTORY[task.key]
+        number, path = _place(task)[0], _list(task)
+        value = await self._rows(path, number, {})
+        name = DIRECTORY[path]
         rows = objects(value, None if isinstance(value, list) else name)
         for place, row in enumerate(rows):
             page.item(f"freshchat.{name}", id_of(row) or f"~{number}-{place:04}", row)
-        return _following(value, rows, number, before) if isinstance(value, dict) else None
+        return _onward(task, page, value, rows) if isinstance(value, dict) else None
 
     # --- one conversation
 
@@ -175,8 +178,29 @@ class Freshchat:
 
 def _place(task: Task) -> tuple[int, str]:
     """Read a cursor: the page to be read, and the first id of the page before."""
-    number, _, before = task.cursor.partition(" ")
+    number, before, *_ = (*task.cursor.split(" "), "")
     return int(number or 1), before
+
+
+def _list(task: Task) -> str:
+    """Read the key of a walk through a list: what is read, the first time or again."""
+    return task.key.partition("#")[0]
+
+
+def _onward(task: Task, page: Page, value: Any, rows: list[dict[str, Any]]) -> str | None:
+    """Go to the next page of a list, with the total that the first one told.
+
+    Behind the last page the list is read again if the total is another by then, or untold: rows may have moved.
+    """
+    number, before = _place(task)
+    told, total = (*task.cursor.split(" "), "", "")[2], str(_total(value) or "")
+    following = _following(value, rows, number, before)
+    if following is not None:
+        return f"{following} {told if number > 1 else total}"
+    walk = int(task.key.partition("#")[2] or 1)
+    if number > 1 and walk < WALKS and (not total or told != total):
+        page.task(task.stream, f"{_list(task)}#{walk + 1}")
+    return None
 
 
 def _following(value: Any, rows: list[dict[str, Any]], number: int, before: str) -> str | None:

@@ -18,6 +18,8 @@ WALL = 300
 """Pages of tickets that can be read of one query."""
 PROBES = 200
 """Ids at most that one task looks for, one after the other."""
+WALKS = 3
+"""Times at most that a list of several pages is read whose rows moved meanwhile."""
 LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "agents": ("agents", {}),
     "companies": ("companies", {}),
@@ -60,7 +62,7 @@ class Freshdesk:
             Stream("freshdesk.contact", self.contact, lambda task: f"contacts/{task.key}"),
             Stream("freshdesk.probe", self.probe, lambda task: f"tickets/archived/{task.cursor or task.key}"),
             Stream("freshdesk.tickets", self.tickets, lambda task: f"tickets ({task.key})"),
-            Stream("freshdesk.lists", self.listed, lambda task: LISTS[task.key][0]),
+            Stream("freshdesk.lists", self.listed, lambda task: LISTS[task.key.partition("#")[0]][0]),
         ]
 
     @staticmethod
@@ -72,22 +74,36 @@ class Freshdesk:
             page.task("freshdesk.tickets", name, json.dumps({"since": since}))
 
     async def listed(self, task: Task, page: Page) -> str | None:
-        """Read a page of a list."""
-        path, query = LISTS[task.key]
-        number, kind = int(task.cursor or 1), task.key.partition(" ")[0]
+        """Read a page of a list.
+
+        Who is deleted or renamed moves the rows behind up, one of them past the edge of a page, and no total tells
+        it: a list of several pages is read again until that brings nothing new.
+        """
+        name, _, walk = task.key.partition("#")
+        (path, query), kind = LISTS[name], name.partition(" ")[0]
+        place, _, news = task.cursor.partition(" ")
+        number = int(place or 1)
         try:
             reply = await self._source.get(path, {**query, "page": str(number), "per_page": str(SIZE)})
-        except Rejected as error:
-            if task.key == "contacts visitor" and not refused(error):
+        except Rejected:
+            if name == "contacts visitor" and number == 1:
                 return None  # accounts without chat refuse the filter
             raise
         rows = objects(reply.value)
-        for place, row in enumerate(rows):
-            item_id = id_of(row) or f"~{number}-{place:04}"
+        for index, row in enumerate(rows):
+            item_id = id_of(row) or f"~{number}-{index:04}"
+            news = news or ("" if walk and self._has(f"freshdesk.{kind}", item_id) else "new")
             page.item(f"freshdesk.{kind}", item_id, row, version=str(row.get("updated_at") or ""))
             if kind == "contacts" and (epoch(row.get("updated_at")) or self._since) >= self._since:
                 page.task("freshdesk.contact", item_id)
-        return str(number + 1) if reply.link_next and rows else None
+        if reply.link_next and rows:
+            return f"{number + 1} {news}"
+        if number > 1 and news and int(walk or 1) < WALKS:
+            page.task("freshdesk.lists", f"{name}#{int(walk or 1) + 1}")
+        return None
+
+    def _has(self, kind: str, item_id: str) -> bool:
+        return self._state.value("SELECT 1 FROM item WHERE kind = ? AND id = ?", kind, item_id) is not None
 
     async def contact(self, task: Task, page: Page) -> str | None:
         """Read a contact by itself: the list lacks its picture, its other addresses and companies."""

@@ -91,6 +91,40 @@ async def test_a_window_with_many_users_is_halved(
     assert report["complete"]
 
 
+@pytest.mark.parametrize("telling", [True, False])
+async def test_users_that_are_deleted_while_they_are_read(account: Account, tmp_path: Path, telling: bool) -> None:
+    """Who is deleted moves the others up, and one of them past the edge of a page: nobody is left out."""
+    users = [f"u{number:02}" for number in range(30)]
+    deletions = iter(range(2))
+
+    def answer(request: web.Request) -> Any:
+        page = int(request.query["page"])
+        found, count = [{"id": name} for name in users[4 * page - 4 : 4 * page]], len(users)
+        if next(deletions, None) is not None:
+            users.pop(0)
+        return {"users": found, "pagination": {"total_pages": -(-count // 4), "total_items": count} if telling else {}}
+
+    account.answers["/v2/users"] = answer
+    for name in users:
+        account.answers[f"/v2/users/{name}/conversations"] = {"conversations": []}
+    report = await run(account, tmp_path / "out", "freshchat")
+    assert (report["totals"]["users"], report["complete"]) == (30, True)
+    again = len([seen for seen in account.requests("/v2/users") if seen.query["page"] == "1"])
+    assert again == (2 if telling else 3)
+
+
+async def test_a_list_of_conversations_that_breaks_off(account: Account, tmp_path: Path) -> None:
+    """An account may have no such list; half of one is told."""
+    account.answers["/v2/conversations"] = lambda request: (
+        {"conversations": [{"id": "c1"}]} if request.query["page"] == "1" else web.json_response({}, status=400)
+    )
+    account.answers["/v2/conversations/c1"] = {"conversation_id": "c1"}
+    account.answers["/v2/conversations/c1/messages"] = {"messages": []}
+    await run(account, tmp_path / "out", "freshchat")
+    gaps = read(tmp_path / "out", "gaps.json")
+    assert [(gap["what"], gap["reason"]) for gap in gaps] == [("freshchat.list", "refused_400")]
+
+
 async def test_each_source_is_read_and_compared(account: Account, tmp_path: Path) -> None:
     """A conversation that only the bridge knows, one that only a list has; read once, whoever knows it."""
     account.chat("c1", [message(1)])

@@ -186,6 +186,45 @@ async def test_contacts_of_all_lists_and_authors_of_none(account: Account, tmp_p
     assert not report["complete"]
 
 
+async def test_people_that_are_deleted_while_they_are_read(account: Account, tmp_path: Path) -> None:
+    """Who is deleted moves the others up: nobody falls between two pages, and the list is not read for ever."""
+    account.desk()
+    rows = [{"id": number} for number in range(1, 31)]
+    account.answers |= {f"{BASE}/contacts/{number}": {"id": number} for number in range(1, 31)}
+    deletions = iter(range(3))
+
+    def contacts(request: web.Request) -> web.Response:
+        if "state" in request.query or "contact_type" in request.query:
+            return web.json_response([])
+        answer = paged(rows, request, 4)
+        if next(deletions, None) is not None:
+            rows.pop(0)
+        return answer
+
+    account.answers[f"{BASE}/contacts"] = contacts
+    report = await run(account, tmp_path / "out", "freshdesk")
+    assert [row["id"] for row in read(tmp_path / "out", "freshdesk/contacts.json")] == list(range(1, 31))
+    begun = [seen for seen in account.requests(f"{BASE}/contacts") if seen.query == {"page": "1", "per_page": "100"}]
+    assert len(begun) == 3  # the second time found those that the first had not, the third nobody
+    assert report["complete"]
+
+
+async def test_a_list_that_breaks_off(account: Account, tmp_path: Path) -> None:
+    """Accounts without chat refuse the list of visitors; one that refuses its second page has visitors."""
+    account.desk()
+    account.answers[f"{BASE}/contacts/1"] = {"id": 1}
+    account.answers[f"{BASE}/contacts"] = lambda request: (
+        web.json_response([])
+        if "contact_type" not in request.query
+        else paged([{"id": 1}, {"id": 2}], request, 1)
+        if request.query["page"] == "1"
+        else web.json_response({}, status=400)
+    )
+    report = await run(account, tmp_path / "out", "freshdesk")
+    assert [gap["id"] for gap in read(tmp_path / "out", "gaps.json")] == ["contacts visitor"]
+    assert not report["complete"]
+
+
 async def test_links_between_chats_and_tickets(account: Account, tmp_path: Path) -> None:
     """Each way in which one names the other, and the person with the time; with the evidence, and no other."""
     for chat, more in {
