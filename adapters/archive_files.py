@@ -23,8 +23,10 @@ from adapters.http import unavailable
 from bridge.errors import BridgeError, Rejected, Throttled, Unavailable
 
 COMPONENT = "file"
-TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=60)
-"""A file may be large; silence of a minute ends it."""
+TIMEOUT = aiohttp.ClientTimeout(total=3600, connect=30, sock_connect=10, sock_read=60)
+"""A file may be large; silence of a minute ends it, and so does an hour of drops."""
+AS_STORED = {"Accept-Encoding": "identity"}
+"""The file itself is kept, not what a server packs it into on its way."""
 REDIRECTS = 4
 CHUNK = 256 * 1024
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -53,7 +55,7 @@ class ArchiveFiles:
         self._loopback, self._keys = loopback, keys or {}
         connector = aiohttp.TCPConnector(limit=32, resolver=_PublicResolver(loopback), ttl_dns_cache=60)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), headers=AS_STORED
         )
 
     async def close(self) -> None:
@@ -66,7 +68,7 @@ class ArchiveFiles:
         try:
             response = await self._answer(url)
             try:
-                kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+                kind = _text(response.headers.get("Content-Type", "").partition(";")[0].strip())
                 yield Download(kind, _name(response), response.content.iter_chunked(CHUNK))
             finally:
                 response.close()
@@ -96,7 +98,7 @@ class ArchiveFiles:
             if response.status not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            url, headers = self._checked(str(url.join(URL(target)))), {}
+            url, headers = self._checked(_joined(url, target)), {}
         raise Rejected("too many redirects", code="file_redirects", component=COMPONENT)
 
     def _checked(self, text: str) -> URL:
@@ -116,6 +118,14 @@ class ArchiveFiles:
         if url.scheme not in ("http", "https") or not url.raw_host or url.user is not None:
             raise _never()
         return url
+
+
+def _joined(url: URL, target: str) -> str:
+    """Give the address that a redirect leads to, which can be anything."""
+    try:
+        return str(url.join(URL(target)))
+    except ValueError:
+        raise _never() from None
 
 
 def allowed(address: str, loopback: bool) -> bool:
@@ -151,7 +161,12 @@ def _name(response: aiohttp.ClientResponse) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         told = response.content_disposition
-    return (told.filename if told else None) or ""
+    return _text((told.filename if told else None) or "")
+
+
+def _text(header: str) -> str:
+    """Give what a header says; bytes that are no UTF-8, as of Korean names in CP949, are only marked."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _meaning(error: Exception) -> Exception:

@@ -19,8 +19,13 @@ from bridge.errors import BridgeError, Forbidden, Rejected, Unavailable
 
 REFRESHED = 3
 """Times that a parent is read again for a fresh address."""
-EXPIRED = ("file_400", "file_401", "file_403", "file_404", "file_410", "file_none")
+EXPIRED = ("file_400", "file_401", "file_403", "file_404", "file_410", "file_none", "file_page")
 """What a signed address answers when it has run out, and what a message without any address comes to."""
+TRIES = 3
+"""Times that a file is asked for whose host gives no answer or breaks off."""
+LONGEST = 1 << 30
+"""Bytes; both products take much less, but a picture in a text may be anybody's, and without end."""
+HTML, HTML_NAMES = "text/html", (".html", ".htm")
 PAGES = 20
 """Pages of messages that are looked through for one whose page has shifted."""
 _FETCHED = """UPDATE attachment SET state = 'fetched', reason = ?, sha256 = ?, size = ?,
@@ -37,6 +42,7 @@ class Attachments:
     def __init__(self, state: State, files: Files, work: Path, sources: dict[str, Source]) -> None:
         """`sources` by product, to read parents again; `work` is the export's working folder."""
         self._state, self._files, self._work, self._sources = state, files, work, sources
+        self._tries: dict[int, int] = {}
 
     def streams(self) -> list[Stream]:
         """Give the stream."""
@@ -50,8 +56,11 @@ class Attachments:
         for _ in range(REFRESHED + 1):
             try:
                 await self._fetched(task.key, url, page)
+                self._tries.pop(task.id, None)
                 return None
             except (Rejected, Unavailable) as error:
+                if isinstance(error, Unavailable) and self._once_more(task):
+                    raise
                 if isinstance(error, Unavailable) or error.code not in EXPIRED:
                     last = error
                     break
@@ -69,26 +78,43 @@ class Attachments:
         self._failed(task.key, last, page)
         return None
 
+    def _once_more(self, task: Task) -> bool:
+        """Tell whether a file that was not to be had is asked for again in a moment."""
+        tries = self._tries.pop(task.id, 0) + 1
+        if tries < TRIES:
+            self._tries[task.id] = tries
+        return tries < TRIES
+
     async def _fetched(self, key: str, url: str, page: Page) -> None:
         if not url:
             raise Rejected("no address", code="file_none", component="file")
         target = work_file(self._work, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         part, digest, size = target.with_suffix(".part"), hashlib.sha256(), 0
+        row = json.loads(key)
         async with self._files.open(url) as file:
+            self._require_file(file.content_type, row)
             with part.open("wb") as to:
                 async for chunk in file.chunks:
                     digest.update(chunk)
                     size += len(chunk)
+                    if size > LONGEST:
+                        raise Rejected("too long", code="file_too_long", component="file")
                     to.write(chunk)
         part.replace(target)
-        row = json.loads(key)
         said = self._state.value(
             "SELECT size FROM attachment WHERE product = ? AND source = ? AND owner = ? AND attachment = ?", *row
         )
         note = f"said_to_have_{said}_bytes" if said not in (None, size) else ""
         page.add(_FETCHED, note, digest.hexdigest(), size, file.content_type, file.name, *row)
         page.rows += 1
+
+    def _require_file(self, content_type: str, row: list[str]) -> None:
+        """Rejected where a page is the answer and the file is none: hosts say so, with 200, that it is not there."""
+        found = "FROM attachment WHERE product = ? AND source = ? AND owner = ? AND attachment = ?"
+        said, name = next(self._state.rows(f"SELECT content_type, name {found}", *row))
+        if content_type.lower() == HTML and "html" not in said.lower() and not name.lower().endswith(HTML_NAMES):
+            raise Rejected("a page instead of the file", code="file_page", component="file")
 
     @staticmethod
     def _failed(key: str, error: BridgeError, page: Page) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from archive.lines import storable
 from archive.page import epoch, id_of
 from archive.state import State
 
@@ -124,7 +125,7 @@ def _person(state: State, product: str, person_id: str, value: dict[str, Any]) -
         if isinstance(value.get(name), str) and value[name].strip():
             keys.add(f"id {value[name].strip()}")
     for key in keys:
-        state.run("INSERT OR IGNORE INTO person VALUES(?, ?, ?)", product, key, person_id)
+        state.run("INSERT OR IGNORE INTO person VALUES(?, ?, ?)", product, storable(key), person_id)
 
 
 # --- tickets

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from archive.lines import storable
 from bridge.errors import BridgeError, Unavailable
 from bridge.exact_json import dumps
 
@@ -112,7 +113,7 @@ def reason(error: BridgeError) -> str:
 def id_of(value: Any, name: str = "id") -> str:
     """Read an id, which may be a text or a number; empty if there is none."""
     found = value.get(name) if isinstance(value, dict) else None
-    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    return storable(str(found)) if isinstance(found, str | int) and not isinstance(found, bool) else ""
 
 
 def integer(text: str) -> int:

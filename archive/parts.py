@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from archive.lines import storable
+
 FILE_PARTS = ("image", "file", "video", "audio")
 PARTS = ("message_parts", "msg_parts", "reply_parts")
 DEEPEST = 50
@@ -71,7 +73,7 @@ def _part(part_id: str, row: dict[str, Any]) -> FilePart:
     kind = row.get("content_type") or row.get("contentType")
     sizes = (row.get(field) for field in ("size", "file_size", "file_size_in_bytes"))
     size = next((size for size in sizes if isinstance(size, int) and not isinstance(size, bool)), None)
-    return FilePart(part_id, url, str(name), kind if isinstance(kind, str) else "", size)
+    return FilePart(part_id, url, storable(str(name)), storable(kind) if isinstance(kind, str) else "", size)
 
 
 def _url(row: dict[str, Any]) -> str:
@@ -87,7 +89,7 @@ def inline_files(html: object) -> list[FilePart]:
     pictures.feed(html)
     pictures.close()
     urls = enumerate(dict.fromkeys(pictures.found), 1)
-    return [FilePart(str(number), url, name_of(url), "", None) for number, url in urls]
+    return [FilePart(str(number), url, storable(name_of(url)), "", None) for number, url in urls]
 
 
 class _Pictures(HTMLParser):

@@ -50,7 +50,7 @@ class Files(Protocol):
     """Fetches files by their address, without any key of ours on a foreign host."""
 
     def open(self, url: str) -> AbstractAsyncContextManager[File]:
-        """Fetch a file of any size, as a stream.
+        """Fetch a file as it is stored, of any size, as a stream.
 
         Unavailable (again later) or Rejected: `file_403` and `file_400` (the address has run out: read the parent
         again), `file_404`, `file_address` (an address that is never fetched, such as one inside our own network).

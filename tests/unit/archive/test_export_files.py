@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +95,109 @@ async def test_files_of_tickets(account: Account, tmp_path: Path) -> None:
     assert (tmp_path / "out/attachments/freshdesk/inline_1-2_inline").read_bytes() == b"token=2"
     assert report["totals"]["attachments"]["failed"] == 0
     assert {row["reason"] for row in read(tmp_path / "out", "attachments.json")} == {"", "said_to_have_1_bytes"}
+
+
+async def test_a_file_is_kept_as_it_is_stored(account: Account, tmp_path: Path) -> None:
+    """A server that packs what it sends is asked not to; if it does so all the same, it is unpacked."""
+
+    def packs(request: web.Request) -> web.Response:
+        answer = web.Response(text="content " * 100)
+        answer.enable_compression(web.ContentCoding.gzip if "always" in request.query else None)
+        return answer
+
+    account.answers["/cdn"] = packs
+    account.chat("c1", [with_file(1, f"{account.url}/cdn"), with_file(2, f"{account.url}/cdn?always")])
+    await run(account, tmp_path / "out", "freshchat", "attachments")
+    kept = [path.read_text("utf-8") for path in (tmp_path / "out/attachments/freshchat").iterdir()]
+    assert kept == ["content " * 100] * 2
+    assert account.requests("/cdn")[0].headers["Accept-Encoding"] == "identity"
+
+
+async def test_a_host_that_is_away_for_a_moment(account: Account, tmp_path: Path) -> None:
+    account.chat("c1", [with_file(1, f"{account.url}/back"), with_file(2, f"{account.url}/away")])
+    account.answers["/back"] = lambda _: web.Response(body=b"content")
+    account.fails |= {"/back": [(503, {}), (502, {}), (200, {})], "/away": [(503, {})]}
+    report = await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert report["totals"]["attachments"] == {"expected": 2, "fetched": 1, "failed": 1}
+    assert [row["reason"] for row in read(tmp_path / "out", "attachments.json")] == ["", "unavailable_503"]
+    assert len(account.requests("/away")) == 3
+
+
+async def test_a_page_is_not_the_file(account: Account, tmp_path: Path) -> None:
+    """Hosts answer 200 with a page when an address has run out; a file that is a page is kept."""
+    answers = iter(["<p>Sign in", "content"])
+    account.chat(
+        "c1", [with_file(n, f"{account.url}/{n}", name) for n, name in ((1, "a.txt"), (2, "b"), (3, "c.HTML"))]
+    )
+    account.answers["/1"] = lambda _: web.Response(
+        text=(body := next(answers)), content_type="text/html" if "<" in body else "text/plain"
+    )
+    for path in ("/2", "/3"):
+        account.answers[path] = lambda _: web.Response(text="<p>Sign in", content_type="text/html")
+    report = await run(account, tmp_path / "out", "freshchat", "attachments")
+    kept = {path.name: path.read_text("utf-8") for path in (tmp_path / "out/attachments/freshchat").iterdir()}
+    assert kept == {"message_m1-1_a.txt": "content", "message_m3-1_c.HTML": "<p>Sign in"}
+    assert [gap["reason"] for gap in read(tmp_path / "out", "gaps.json")] == ["file_page"]
+    assert not report["complete"]
+
+
+@asynccontextmanager
+async def host(answer: bytes) -> AsyncIterator[str]:
+    """Be a host that gives this answer, byte by byte as it stands here."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Content-Disposition: attachment; filename="견적서.pdf"'.encode("cp949"),
+        b"Content-Type: text/\xb0\xdf",
+    ],
+)
+async def test_headers_that_are_no_text(header: bytes, account: Account, tmp_path: Path) -> None:
+    """What some host answers stops no export; a name that a message does not have is taken as far as it goes."""
+    async with host(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" + header + b"\r\n\r\nfile") as url:
+        account.chat("c1", [with_file(1, f"{url}/", "")])
+        report = await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert report["totals"]["attachments"]["fetched"] == 1
+    assert [path.read_bytes() for path in (tmp_path / "out/attachments/freshchat").iterdir()] == [b"file"]
+
+
+async def test_a_body_that_ends_early_is_no_file(account: Account, tmp_path: Path) -> None:
+    async with host(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\nfile") as url:
+        account.chat("c1", [with_file(1, f"{url}/")])
+        report = await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert (report["totals"]["attachments"]["failed"], report["complete"]) == (1, False)
+
+
+@pytest.mark.parametrize("target", ["http://[bad", "http://x:99999/", "https://\u2100.com/"])
+async def test_a_redirect_to_no_address(target: str, account: Account, tmp_path: Path) -> None:
+    account.answers["/to"] = lambda _: web.Response(status=302, headers={"Location": target})
+    account.chat("c1", [with_file(1, f"{account.url}/to")])
+    await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert [gap["reason"] for gap in read(tmp_path / "out", "gaps.json")] == ["file_address"]
+
+
+async def test_half_a_character(account: Account, tmp_path: Path) -> None:
+    """Texts that were cut within an emoji: in the name of a file, in an id, in what a person is known by."""
+    account.chat("c\ud83d", [with_file(1, f"{account.url}/cdn", "a\ud83d.txt")])
+    account.answers["/v2/users"]["users"][0] |= {"reference_id": "x\ud83d"}
+    account.answers |= {
+        f"/v2/conversations/c\\ud83d{below}": account.answers[f"/v2/conversations/c\ud83d{below}"]
+        for below in ("", "/messages")
+    }
+    account.answers["/cdn"] = lambda _: web.Response(body=b"content")
+    await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert [path.name for path in (tmp_path / "out/attachments/freshchat").iterdir()] == ["message_m1-1_a_ud83d.txt"]
+    assert read(tmp_path / "out", "freshchat/conversations.json")[0]["conversation_id"] == "c\ud83d"
 
 
 @pytest.mark.parametrize(
