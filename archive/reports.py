@@ -11,6 +11,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,15 @@ NEEDED = ("Conversation-Created", "CSAT-Score")
 """Reports with something that nothing else tells."""
 FIRST_LOOK, LOOK_AGAIN = 0.05, 10.0
 """Seconds until the next look at a job: the first, doubled each time, and the longest."""
+LOOKS = 720
+"""Looks at one job, about two hours; one that is not done by then is asked for anew."""
 BATCH = 5000
+FIELD = 1 << 26
+"""Characters of one cell; the parts of a long message are one, and Python alone takes 131,072."""
+IDS = {"conversationid": "conversation_id", "messageid": "message_id"}
+"""Columns that are looked at, however an account spells them."""
+BROKEN = (csv.Error, zipfile.BadZipFile, zlib.error, EOFError)
+"""What reading a table in a file raises that is a ZIP file, and broken within."""
 
 
 class Reports:
@@ -46,13 +55,16 @@ class Reports:
 
     @staticmethod
     def begin(page: Page, since: float, until: float, transcript_days: float) -> None:
-        """Leave a task for each window between two moments."""
+        """Leave a task for each window between two moments.
+
+        None begins earlier: of what is older, an archive of what has changed since then holds no messages.
+        """
         for event, length in WINDOWS.items():
             first = max(since, until - transcript_days * DAY) if event == "Chat-Transcript" else since
             start = first // length * length  # always the same windows, whenever an export begins
             while start < until and first < until:
                 end = min(start + length, until)
-                page.task("freshchat.reports", f"{event}|{iso(start)}|{iso(end - 0.001)}")
+                page.task("freshchat.reports", f"{event}|{iso(max(start, since))}|{iso(end - 0.001)}")
                 start = end
 
     async def report(self, task: Task, page: Page) -> str | None:
@@ -61,6 +73,7 @@ class Reports:
         attempt, _, job_id = task.cursor.partition(" ")
         try:
             if not job_id:
+                self._looks = 0
                 asked = {"start": since, "end": until, "event": event, "format": "csv"}
                 return f"{attempt or 1} {_job(await self._source.post('reports/raw', asked))}"
             addresses = self._done((await self._source.get(f"reports/raw/{job_id}")).value)
@@ -79,9 +92,10 @@ class Reports:
             raise Rejected("the job failed", code="report_failed", component="freshchat")
         if status != "COMPLETED":
             self._looks += 1
+            if self._looks > LOOKS:
+                raise Rejected("the job does not end", code="report_endless", component="freshchat")
             after = min(FIRST_LOOK * 2 ** (self._looks - 1), LOOK_AGAIN)
             raise Throttled("not ready", code="report_pending", component="freshchat", after=after, ours=True)
-        self._looks = 0
         return _addresses(job)
 
     async def _take(self, event: str, since: str, until: str, addresses: list[str]) -> None:
@@ -89,10 +103,13 @@ class Reports:
         for address in addresses:
             packed = self._root / layout.WORK / "report.zip"
             await self._fetch(address, packed)
-            for lines in _tables(packed):
-                number += 1
-                name = f"{event}_{since[:10]}_{until[:10]}.csv"
-                rows += self._keep(event, numbered(safe_name(name), number), lines)
+            try:
+                for lines in _tables(packed):
+                    number += 1
+                    name = f"{event}_{since[:10]}_{until[:10]}.csv"
+                    rows += self._keep(event, numbered(safe_name(name), number), lines)
+            except BROKEN:
+                raise Rejected("a broken table", code="report_broken", component="freshchat") from None
             packed.unlink()
         self._state.run("INSERT OR REPLACE INTO report VALUES(?, ?, ?, ?)", event, since, until, rows)
         if event in ("Message-Sent", "Chat-Transcript"):
@@ -116,6 +133,7 @@ class Reports:
         return rows
 
     def _rows(self, event: str, path: str, text: Iterator[str]) -> int:
+        csv.field_size_limit(FIELD)
         reader = csv.reader(text)
         columns = [_column(name) for name in next(reader, [])]
         page, count = Page(), 0
@@ -123,6 +141,8 @@ class Reports:
             _take_row(event, f"{path} {count:09}", dict(zip(columns, row, strict=False)), page)
             if len(page.writes) >= BATCH:
                 self._write(page)
+        if count and "conversation_id" not in columns:
+            page.gap("freshchat.reports", path, "no_conversation_id", path, missing=event == "Conversation-Created")
         self._write(page)
         return count
 
@@ -152,10 +172,12 @@ def _job(reply: Any) -> str:
 
 
 def _addresses(job: dict[str, Any]) -> list[str]:
-    """Give the addresses of the files: several links, or one in older answers."""
+    """Give the addresses of the files: several links, or one in older answers; Rejected if one of them has failed."""
     links = job.get("links")
-    rows = links if isinstance(links, list) else [job]
-    found = (row.get("link") for row in rows if isinstance(row, dict))
+    rows = [row for row in (links if isinstance(links, list) else [job]) if isinstance(row, dict)]
+    if any(str(row.get("status") or "COMPLETED").upper() != "COMPLETED" for row in rows):
+        raise Rejected("a part of the job failed", code="report_failed", component="freshchat")
+    found = (row.get("link") for row in rows)
     return [link["href"] for link in found if isinstance(link, dict) and isinstance(link.get("href"), str)]
 
 
@@ -181,4 +203,5 @@ def _copied(lines: Iterator[bytes], to: io.BufferedWriter, digest: Any) -> Itera
 
 def _column(name: str) -> str:
     """Give the name of a column as all accounts would spell it."""
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return IDS.get(plain.replace("_", ""), plain)
