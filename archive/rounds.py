@@ -52,6 +52,7 @@ class Rounds:
     def __init__(self, state: State, order: Order, started: float) -> None:
         self._state, self._only, self._started = state, order.only, started
         self._transcript_days, self._probe, self._since = order.transcript_days, order.probe, order.since
+        self._known_ticket = int((order.base or {}).get("highestTicket", 0))
 
     def seed(self, number: int, page: Page) -> None:
         """Leave the tasks of a round."""
@@ -86,7 +87,7 @@ class Rounds:
             since = second(self._started - OVERLAP)
             page.task("freshdesk.tickets", f"{name}#{number}", f'{{"since":"{since}"}}')
         self._authors(page)
-        if number == 1 and self._probe and not self._since:
+        if number == 1 and self._probe and (self._known_ticket or not self._since):
             self._probes(page)
 
     def _authors(self, page: Page) -> None:
@@ -97,16 +98,18 @@ class Rounds:
                 page.task("freshdesk.author", author)
 
     def _probes(self, page: Page) -> None:
-        """Look for ids that no list has named, up to the highest one."""
-        sql = "SELECT COUNT(*), MAX(number) FROM item WHERE kind = 'freshdesk.tickets' AND number < (1 << 62)"
-        known, highest = next(self._state.rows(sql))
+        """Look for ids that no list has named, from the highest one of the base archive up to the highest one."""
+        sql = """SELECT COUNT(*), MAX(number) FROM item
+          WHERE kind = 'freshdesk.tickets' AND number < (1 << 62) AND number > ?"""
+        below = self._known_ticket
+        known, highest = next(self._state.rows(sql, below))
         if highest is None:
             return
-        if highest - known > max(MOST_PROBES, PER_TICKET * known):
-            page.gap("freshdesk.archived", f"1-{highest}", "too_many_ids", "tickets/archived")
+        if highest - below - known > max(MOST_PROBES, PER_TICKET * known):
+            page.gap("freshdesk.archived", f"{below + 1}-{highest}", "too_many_ids", "tickets/archived")
             return
-        each = min(PROBES, highest // RANGES + 1)
-        for first in range(1, highest + 1, each):
+        each = min(PROBES, (highest - below) // RANGES + 1)
+        for first in range(below + 1, highest + 1, each):
             page.task("freshdesk.probe", f"{first}-{min(first + each - 1, highest)}")
 
 

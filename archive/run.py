@@ -24,6 +24,7 @@ from archive.page import Page, epoch, id_of, iso
 from archive.ports import Files, KnownConversations, Source
 from archive.render import Folder, checksums, renamed, render, write_object
 from archive.report import unlinked, verification
+from archive.report_reading import read_report
 from archive.reports import Reports
 from archive.rounds import OVERLAP, ROUNDS, Order, Rounds
 from archive.state import State
@@ -65,7 +66,17 @@ def order_since(order: Order, base: Path) -> Order:
         raise Misconfigured(f"{base} is no complete archive")
     kept = {"folder": base.resolve().name, "checksumsSha256": hashlib.sha256(listed).hexdigest()}
     accounts = {name: str(host) for name, host in metadata.get("accounts", {}).items()}
-    return replace(order, since=began - OVERLAP, base=kept | accounts)
+    highest = {"highestTicket": str(_highest_ticket(base, metadata))}
+    return replace(order, since=began - OVERLAP, base=kept | accounts | highest)
+
+
+def _highest_ticket(base: Path, metadata: Mapping[str, Any]) -> int:
+    """Give the highest id of a ticket that an archive has, or the one that it adds to; Misconfigured without one."""
+    try:
+        told = read_report(base / layout.REPORT)["sources"]["tickets"]["highestId"]
+        return max(int(told), int((metadata.get("base") or {}).get("highestTicket", 0)))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Misconfigured(f"{base} is no complete archive") from None
 
 
 def new_folder(out: Path, now: float) -> Path:

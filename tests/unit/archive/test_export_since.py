@@ -55,6 +55,26 @@ async def test_only_what_has_changed(account: Account, tmp_path: Path) -> None:
     assert (base["folder"], base["checksumsSha256"]) == ("base", hashlib.sha256(listed).hexdigest())
 
 
+async def test_tickets_that_were_begun_and_archived_since(account: Account, tmp_path: Path) -> None:
+    """No list names them, so the ids behind the highest one that the base has are looked for; others are not."""
+    account.desk({"id": 3, "created_at": OLD, "updated_at": OLD})
+    await run(account, tmp_path / "base", "freshdesk")
+    account.answers["/api/v2/tickets/archived/4"] = {"id": 4, "archived": True}
+    account.answers["/api/v2/tickets/archived/4/conversations"] = []
+    account.desk({"id": 5, "created_at": NEW, "updated_at": NEW})
+    account.seen.clear()
+    await run(account, tmp_path / "more", "freshdesk", base=tmp_path / "base")
+    assert [row["id"] for row in read(tmp_path / "more", "freshdesk/tickets.json")] == [4, 5]
+    assert not account.requests("/api/v2/tickets/archived/1")
+    account.desk()
+    await run(account, tmp_path / "none", "freshdesk", base=tmp_path / "more")
+    account.desk({"id": 7, "created_at": NEW, "updated_at": NEW})
+    account.seen.clear()
+    await run(account, tmp_path / "last", "freshdesk", base=tmp_path / "none")
+    looked_for = {seen.path.rpartition("/")[2] for seen in account.seen if "/archived/" in seen.path}
+    assert looked_for == {"6"}  # also where the archive before had no ticket at all
+
+
 async def test_a_base_of_another_account_is_refused(account: Account, tmp_path: Path) -> None:
     await run(account, tmp_path / "base", "freshchat")
     metadata = tmp_path / "base" / "export_metadata.json"
