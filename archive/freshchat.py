@@ -212,9 +212,14 @@ def _following(value: Any, rows: list[dict[str, Any]], number: int, before: str)
 
 
 def _unless_same(rows: list[dict[str, Any]], number: int, before: str) -> str | None:
-    """Stop where page numbers are ignored and each page is the first one again."""
+    """Stop where page numbers are ignored and each page is the first one again, so the third time that it comes.
+
+    Once it may: as many messages as a page has can have been written since the page before was read.
+    """
     first = re.sub(r"\s", "", id_of(rows[0]) or id_of(rows[0], "conversation_id")) if rows else ""
-    return None if first and first == before else f"{number + 1} {first}"
+    if first and before == f"={first}":
+        return None
+    return f"{number + 1} {'=' if first and before == first else ''}{first}"
 
 
 def _pagination(value: Any) -> dict[str, Any]:

@@ -91,6 +91,23 @@ async def test_a_window_with_many_users_is_halved(
     assert report["complete"]
 
 
+async def test_a_page_of_messages_that_are_written_meanwhile(account: Account, tmp_path: Path) -> None:
+    """They move all others by a whole page, so one page comes twice: the older ones are read all the same."""
+    written = [message(number) for number in range(200)]
+
+    def newest_first(request: web.Request) -> Any:
+        page = int(request.query["page"])
+        rows = written[::-1][50 * page - 50 : 50 * page]
+        if page == 1:
+            written.extend(message(number) for number in range(200, 250))
+        return {"messages": rows}
+
+    account.chat("c1", [])
+    account.answers["/v2/conversations/c1/messages"] = newest_first
+    report = await run(account, tmp_path / "out", "freshchat")
+    assert report["totals"]["messages"] == 200
+
+
 @pytest.mark.parametrize("telling", [True, False])
 async def test_users_that_are_deleted_while_they_are_read(account: Account, tmp_path: Path, telling: bool) -> None:
     """Who is deleted moves the others up, and one of them past the edge of a page: nobody is left out."""
