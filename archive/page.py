@@ -24,6 +24,8 @@ TASK = "INSERT OR IGNORE INTO task(stream, key, cursor) VALUES(?, ?, ?)"
 _GAP = "INSERT OR REPLACE INTO gap VALUES(?, ?, ?, ?, ?)"
 _ATTACHMENT = """INSERT OR IGNORE INTO attachment
   (product, source, owner, attachment, kind, parent, name, content_type, size) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_TAKEN = """INSERT OR REPLACE INTO gap SELECT 'attachment', ?, 'same_id_elsewhere', '', 1 FROM attachment
+  WHERE product = ? AND source = ? AND owner = ? AND attachment = ? AND (kind, parent) <> (?, ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,14 @@ class Page:
         self.add("INSERT OR REPLACE INTO ticket_state VALUES(?, ?)", ticket, state)
 
     def attachment(self, owner: Owner, attachment: str, fact: Mapping[str, Any]) -> None:
-        """Expect a file, and have it fetched. `fact`: name, content_type, size, url, page."""
+        """Expect a file, and have it fetched. `fact`: name, content_type, size, url, page.
+
+        Ids of messages are not said to be unique beyond their conversation: a file whose place is taken is a gap.
+        """
         key = (owner.product, owner.source, owner.id, attachment)
         size = fact["size"] if isinstance(fact.get("size"), int) else None
         self.add(_ATTACHMENT, *key, owner.kind, owner.parent, fact["name"], fact["content_type"], size)
+        self.add(_TAKEN, " ".join(key), *key, owner.kind, owner.parent)
         self.task("attachments", dumps(key), dumps({"url": fact["url"], "page": fact["page"]}))
 
 

@@ -113,6 +113,16 @@ async def test_a_file_is_kept_as_it_is_stored(account: Account, tmp_path: Path) 
     assert account.requests("/cdn")[0].headers["Accept-Encoding"] == "identity"
 
 
+async def test_messages_of_two_conversations_with_one_id(account: Account, tmp_path: Path) -> None:
+    """Only one of their files has a place, which is told."""
+    account.answers |= {path: lambda _: web.Response(body=b"content") for path in ("/a", "/b")}
+    for name in ("a", "b"):
+        account.chat(name, [with_file(1, f"{account.url}/{name}")])
+    report = await run(account, tmp_path / "out", "freshchat", "attachments")
+    assert [gap["reason"] for gap in read(tmp_path / "out", "gaps.json")] == ["same_id_elsewhere"]
+    assert not report["complete"]
+
+
 async def test_a_host_that_is_away_for_a_moment(account: Account, tmp_path: Path) -> None:
     account.chat("c1", [with_file(1, f"{account.url}/back"), with_file(2, f"{account.url}/away")])
     account.answers["/back"] = lambda _: web.Response(body=b"content")
