@@ -19,7 +19,7 @@ story: $(VENV)/run ## play the whole story in the running demo, and check what a
 serve: $(VENV)/run ## the bridge with the settings of the environment and .env
 	$(BIN)/python app.py
 
-test: $(VENV)/dev ## all tests that this machine can run; what is missing is named as skipped
+test: $(VENV)/dev $(VENV)/policy/ready ## all tests that this machine can run; what is missing is named as skipped
 	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: $(VENV)/dev ## formatting, linters, types, import rules, generated docs
@@ -43,7 +43,7 @@ docs: $(VENV)/dev ## write docs/settings.md and docs/cli.md from the code
 
 lock: $(VENV)/dev ## pin everything below requirements*.txt, with hashes
 	$(BIN)/python -m pip install --quiet uv
-	for name in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	for name in requirements requirements-dev requirements-policy; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file $$name.lock $$name.txt; done
 
 clean:           ## remove the virtual environment and the demo's data
@@ -60,3 +60,8 @@ $(VENV)/run: requirements.lock | $(VENV)/bin/python
 $(VENV)/dev: requirements-dev.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/run
+
+$(VENV)/policy/ready: requirements-policy.lock | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)/policy
+	$(VENV)/policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policy.lock
+	@touch $@

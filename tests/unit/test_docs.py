@@ -11,7 +11,10 @@ from bridge.settings import Settings
 from bridgectl import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "manifest").glob("*.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(page for folder in ("docs", "infra", "manifest") for page in (ROOT / folder).rglob("*.md")),
+]
 EXAMPLES = {"CONTOSO_FRESHCHAT_API_KEY", "CONTOSO_WEBHOOK_KEYS", "CONTOSO_WEBHOOK_TOKEN"}
 
 

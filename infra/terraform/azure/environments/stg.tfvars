@@ -1,0 +1,18 @@
+# As production, in small: releases are tried here first. Replace what is marked.
+environment     = "stg"
+location        = "koreacentral"
+subscription_id = "00000000-0000-0000-0000-000000000000"   # replace
+tenant_id       = "00000000-0000-0000-0000-000000000000"   # replace
+image           = "ghcr.io/contoso/bridge:1.0.0"           # replace
+operators       = ["00000000-0000-0000-0000-000000000000"] # replace
+alert_emails    = ["bridge-operators@contoso.com"]         # replace
+
+freshchat = { # replace
+  api_url    = "contoso-1234.freshchat.com"
+  channel_id = "dddddddd-0000-4000-8000-000000000001"
+}
+
+gateway = { tier = "Basic_1", publisher = { name = "Contoso IT", email = "it@contoso.com" } }
+web     = { min = 1, max = 2 }
+worker  = { min = 1, max = 2 }
+budget  = 700

@@ -1,0 +1,71 @@
+mock_provider "azurerm" {}
+mock_provider "azuread" {}
+
+variables {
+  place        = { resource_group_name = "rg-bridge-dev", location = "koreacentral", tags = {} }
+  handle       = "bot-bridge-dev-1a2b3"
+  display_name = "Support Desk (dev)"
+  tenant_id    = "3f6c1d2e-7a41-4c0b-9e55-8b2d1a9f0c11"
+  endpoint     = "https://bridge.contoso.com/api/messages"
+  insights     = { key = "made-up", app_id = "made-up" }
+}
+
+run "a_registration_is_made" {
+  command = plan
+
+  assert {
+    condition     = azurerm_bot_service_azure_bot.bot.microsoft_app_type == "SingleTenant" && length(azuread_application.bot) == 1 && length(azurerm_user_assigned_identity.bot) == 0
+    error_message = "SingleTenant takes a registration and no identity."
+  }
+  assert {
+    condition     = length(one(azuread_application.bot[0].required_resource_access).resource_access) == 5
+    error_message = "Four delegated permissions and one of the application."
+  }
+}
+
+run "one_that_exists_is_used" {
+  command = plan
+  variables { app_id = "7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10" }
+
+  assert {
+    condition     = azurerm_bot_service_azure_bot.bot.microsoft_app_id == "7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10" && length(azuread_application.bot) == 0
+    error_message = "No second registration."
+  }
+}
+
+run "a_managed_identity_has_no_registration" {
+  command = plan
+  variables { type = "UserAssignedMSI" }
+
+  assert {
+    condition     = length(azurerm_user_assigned_identity.bot) == 1 && length(azuread_application.bot) == 0
+    error_message = "The identity is the bot."
+  }
+}
+
+run "a_managed_identity_takes_no_app_id" {
+  command = plan
+  variables {
+    type   = "UserAssignedMSI"
+    app_id = "7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10"
+  }
+  expect_failures = [azurerm_bot_service_azure_bot.bot]
+}
+
+run "no_new_multi_tenant_bots" {
+  command = plan
+  variables { type = "MultiTenant" }
+  expect_failures = [var.type]
+}
+
+run "plain_http_is_refused" {
+  command = plan
+  variables { endpoint = "http://bridge.contoso.com/api/messages" }
+  expect_failures = [var.endpoint]
+}
+
+run "dots_are_refused" {
+  command = plan
+  variables { handle = "bot.bridge" }
+  expect_failures = [var.handle]
+}

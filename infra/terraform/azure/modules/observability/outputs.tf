@@ -1,0 +1,24 @@
+output "workspace_id" {
+  description = "Id of the Log Analytics workspace."
+  value       = azurerm_log_analytics_workspace.bridge.id
+}
+
+output "connection_string" {
+  description = "Connection string of Application Insights."
+  value       = azurerm_application_insights.bridge.connection_string
+  sensitive   = true
+}
+
+output "insights" {
+  description = "Key and app id of Application Insights."
+  value = {
+    key    = azurerm_application_insights.bridge.instrumentation_key
+    app_id = azurerm_application_insights.bridge.app_id
+  }
+  sensitive = true
+}
+
+output "insights_name" {
+  description = "Name of Application Insights."
+  value       = azurerm_application_insights.bridge.name
+}

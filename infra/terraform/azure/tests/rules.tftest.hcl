@@ -1,0 +1,82 @@
+mock_provider "azurerm" {
+  mock_resource "azurerm_eventgrid_system_topic" {
+    defaults = { identity = [{ type = "SystemAssigned", principal_id = "topic", tenant_id = "tenant", identity_ids = [] }] }
+  }
+}
+mock_provider "azuread" {}
+mock_provider "time" {}
+
+variables {
+  environment     = "prod"
+  name            = "abcdefghij"
+  location        = "koreacentral"
+  subscription_id = "0f8b5a3e-3c1d-4b1e-9f44-6d0f2f0b7a11"
+  tenant_id       = "3f6c1d2e-7a41-4c0b-9e55-8b2d1a9f0c11"
+  image           = "ghcr.io/contoso/bridge:1.0.0"
+  operators       = ["0f8b5a3e-3c1d-4b1e-9f44-6d0f2f0b7a11"]
+  alert_emails    = ["bridge-operators@contoso.com"]
+  gateway         = { publisher = { name = "Contoso IT", email = "it@contoso.com" } }
+  freshchat       = { api_url = "contoso-1234.freshchat.com", channel_id = "dddddddd-0000-4000-8000-000000000001" }
+  budget          = 100
+}
+
+run "the_longest_name_fits_everywhere" {
+  command = plan
+
+  assert {
+    condition     = length(output.key_vault) <= 24
+    error_message = "The vault allows 24 characters."
+  }
+  assert {
+    condition     = toset(keys(azurerm_management_lock.store)) == toset(["queues", "state", "archives"])
+    error_message = "What people wrote is locked against deletion."
+  }
+  assert {
+    condition     = alltrue([for name, value in local.settings : startswith(value, "secret:") if can(regex("(_API_KEY|_TOKEN|_KEYS|Password)$", name))])
+    error_message = "Settings only name secrets."
+  }
+  assert {
+    condition     = alltrue([for name in keys(output.secrets_to_set) : contains([for value in values(local.settings) : value], "secret:${name}")])
+    error_message = "Every secret that people are asked for is used, and the other way round."
+  }
+}
+
+run "a_managed_identity_has_no_secret" {
+  command = plan
+  variables { bot = { type = "UserAssignedMSI" } }
+
+  assert {
+    condition     = !contains(keys(output.secrets_to_set), "bot-secret") && output.consent_url == null
+    error_message = "Nothing to keep, nothing to consent to."
+  }
+}
+
+run "private_networking_takes_premium" {
+  command = plan
+  variables { private_networking = true }
+  expect_failures = [var.private_networking]
+}
+
+run "a_secret_in_settings_is_refused" {
+  command = plan
+  variables { settings = { OPS_TOKEN = "hunter2-hunter2-hunter2" } }
+  expect_failures = [var.settings]
+}
+
+run "what_terraform_sets_is_not_set_twice" {
+  command = plan
+  variables { settings = { BRIDGE_QUEUE = "local.sqlite_queue" } }
+  expect_failures = [terraform_data.checks]
+}
+
+run "one_account_or_several" {
+  command = plan
+  variables { freshchat = null }
+  expect_failures = [var.freshchat]
+}
+
+run "a_long_name_is_refused" {
+  command = plan
+  variables { name = "abcdefghijk" }
+  expect_failures = [var.name]
+}
