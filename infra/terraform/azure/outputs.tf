@@ -31,8 +31,8 @@ output "webhook_url" {
 }
 
 output "consent_url" {
-  description = "Where an administrator of the tenant consents to the app's permissions; null for a bot without a registration."
-  value       = local.secret_app ? "https://login.microsoftonline.com/${var.tenant_id}/adminconsent?client_id=${module.bot.app_id}" : null
+  description = "Where an administrator of the tenant sees the app's permissions and grants consent; null for a bot without a registration."
+  value       = local.secret_app ? "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/CallAnAPI/appId/${module.bot.app_id}" : null
 }
 
 output "dns_records" {

@@ -1,8 +1,7 @@
 # What the processes are told (docs/settings.md). Names are a contract; secrets are only named here.
 
 locals {
-  secret_app   = var.bot.type == "SingleTenant"
-  graph_client = var.graph_client_id != null ? var.graph_client_id : local.secret_app ? module.bot.app_id : ""
+  secret_app = var.bot.type == "SingleTenant"
 
   files = merge(
     var.tenants_file == null ? {} : { "tenants-toml" = file(var.tenants_file) },
@@ -25,10 +24,14 @@ locals {
     MicrosoftAppType           = var.bot.type
     MicrosoftAppId             = module.bot.app_id
     MicrosoftAppTenantId       = var.tenant_id
-    GRAPH_CLIENT_ID            = local.graph_client
   }
 
   bot_secret = local.secret_app ? { MicrosoftAppPassword = "secret:bot-secret" } : {}
+
+  # The service account signs in to the bot's registration, unless another one is named.
+  graph = !local.secret_app && var.graph_client_id == null ? {} : {
+    GRAPH_CLIENT_ID = var.graph_client_id != null ? var.graph_client_id : module.bot.app_id
+  }
 
   one_account = var.freshchat == null ? {} : {
     FRESHCHAT_API_URL        = var.freshchat.api_url
@@ -44,7 +47,7 @@ locals {
     var.routing_file == null ? {} : { BRIDGE_ROUTING_FILE = "/config/routing-toml" },
   )
 
-  fixed    = merge(local.azure, local.bot_secret, local.one_account, local.paths)
+  fixed    = merge(local.azure, local.bot_secret, local.graph, local.one_account, local.paths)
   settings = merge(var.settings, local.fixed)
 
   export_settings = var.freshdesk_domain == null ? {} : {

@@ -60,7 +60,7 @@ variable "location" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]+[0-9]?$", var.location))
+    condition     = can(regex("^[a-z]+[a-z0-9]*$", var.location))
     error_message = "The region is written in one word of lower-case letters, such as koreacentral (az account list-locations --query [].name)."
   }
 }

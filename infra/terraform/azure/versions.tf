@@ -42,6 +42,10 @@ provider "azurerm" {
     key_vault {
       purge_soft_delete_on_destroy = false
     }
+    # Whoever applies needs no right to read files, and no way to a private account.
+    storage {
+      data_plane_available = false
+    }
     # What templates made goes with the resource group: a vault deletes no secret through Resource Manager.
     template_deployment {
       delete_nested_items_during_deletion = false

@@ -30,6 +30,10 @@ resource "azurerm_container_app_environment" "bridge" {
   }
 
   lifecycle {
+    # Azure fills these in by itself, and the provider would make the environment anew at every apply
+    # (hashicorp/terraform-provider-azurerm issues 28727 and 31840).
+    ignore_changes = [infrastructure_resource_group_name, workload_profile]
+
     precondition {
       condition     = !var.zone_redundant || var.subnet_id != null
       error_message = "Zones take a subnet: set private_networking = true, or zone_redundant = false."

@@ -36,11 +36,6 @@ resource "azurerm_api_management" "gateway" {
     frontend_tls10_enabled = false
     frontend_tls11_enabled = false
   }
-
-  timeouts {
-    create = "2h"
-    update = "2h"
-  }
 }
 
 # Nothing is logged by request: addresses of webhooks hold a secret.
