@@ -75,6 +75,32 @@ run "one_account_or_several" {
   expect_failures = [var.freshchat]
 }
 
+run "several_accounts_come_from_a_file" {
+  command = plan
+  variables {
+    freshchat    = null
+    tenants_file = "tests/files/tenants.toml"
+  }
+
+  assert {
+    condition     = local.settings["BRIDGE_TENANTS_FILE"] == "/config/tenants-toml" && keys(local.files) == ["tenants-toml"]
+    error_message = "The processes find the file where they are told."
+  }
+  assert {
+    condition     = length([for name in keys(local.settings) : name if startswith(name, "FRESHCHAT_")]) == 0
+    error_message = "There is no only account beside it."
+  }
+}
+
+run "a_secret_in_that_file_is_refused" {
+  command = plan
+  variables {
+    freshchat    = null
+    tenants_file = "tests/files/tenants_with_a_secret.toml"
+  }
+  expect_failures = [var.tenants_file]
+}
+
 run "a_long_name_is_refused" {
   command = plan
   variables { name = "abcdefghijk" }
