@@ -12,7 +12,13 @@ freshchat = { # replace
   channel_id = "dddddddd-0000-4000-8000-000000000001"
 }
 
-gateway               = { tier = "Basic_1", waf_tier = "Premium", publisher = { name = "Contoso IT", email = "it@contoso.com" } }
+gateway = {
+  tier                = "Basic_1"
+  waf_tier            = "Premium"
+  requests_per_minute = 12000 # all of Teams comes from few addresses, all of Freshchat too
+  publisher           = { name = "Contoso IT", email = "it@contoso.com" }
+}
+
 cosmos_max_throughput = 2000
 web                   = { min = 2, max = 4 }
 worker                = { min = 2, max = 10 }
