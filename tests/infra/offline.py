@@ -35,6 +35,8 @@ LARGEST = (
     'service_bus={sku="Premium",units=2}',
     "public_host=bridge.contoso.com",
     "freshdesk_domain=contoso.freshdesk.com",
+    'archive_recipients=["age17fznpkj3d0kw26zzuy2sgxmc6svd3dh0d8yrj0vu462wzskgqveqf3e638"]',
+    'archive_readers=["0f8b5a3e-3c1d-4b1e-9f44-6d0f2f0b7a11"]',
     "graph_client_id=7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10",
     'bot={type="UserAssignedMSI"}',
     "registry_id=/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/contoso",

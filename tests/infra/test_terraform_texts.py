@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
 from bots.adapter import MAX_BODY
-from tests.infra.offline import AZURE
+from bridgectl.exit.steps import MODULES as LEAVING
+from tests.infra.offline import AZURE, MODULES, ROOT
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def test_the_gateway_takes_what_the_doors_take() -> None:
@@ -22,6 +28,61 @@ def test_the_gateway_policy_is_well_formed() -> None:
     policy = ET.fromstring((AZURE / "modules" / "gateway" / "policy.xml.tftpl").read_text(encoding="utf-8"))
     inbound = [element.tag for element in policy.find("inbound")]
     assert inbound == ["base", "check-header", "rate-limit-by-key", "choose"]
+
+
+PROVIDERS = {
+    "azurerm_api_management": "Microsoft.ApiManagement",
+    "azurerm_application_insights": "microsoft.insights",
+    "azurerm_bot": "Microsoft.BotService",
+    "azurerm_cdn": "Microsoft.Cdn",
+    "azurerm_container_app": "Microsoft.App",
+    "azurerm_cosmosdb": "Microsoft.DocumentDB",
+    "azurerm_eventgrid": "Microsoft.EventGrid",
+    "azurerm_key_vault": "Microsoft.KeyVault",
+    "azurerm_log_analytics": "Microsoft.OperationalInsights",
+    "azurerm_monitor": "microsoft.insights",
+    "azurerm_servicebus": "Microsoft.ServiceBus",
+    "azurerm_user_assigned_identity": "Microsoft.ManagedIdentity",
+}
+CORE = (
+    *("azurerm_consumption", "azurerm_management_lock", "azurerm_network", "azurerm_private", "azurerm_resource"),
+    *("azurerm_role", "azurerm_storage", "azurerm_subnet", "azurerm_virtual"),
+)
+"""Of providers that every subscription has, or azurerm's set `core` registers."""
+
+
+def test_an_empty_subscription_knows_all_providers() -> None:
+    """What makes each kind of resource is registered; in a new subscription nothing else is."""
+    versions = (AZURE / "versions.tf").read_text(encoding="utf-8")
+    listed = re.search(r"resource_providers_to_register = \[(.*?)\]", versions, re.DOTALL)
+    kinds = {
+        kind for path in AZURE.rglob("*.tf") for kind in re.findall(r'^resource "(azurerm_\w+)"', _read(path), re.M)
+    }
+    needed = {kind: provider for kind in kinds for start, provider in PROVIDERS.items() if kind.startswith(start)}
+    assert kinds - set(needed) == {kind for kind in kinds if kind.startswith(CORE)}
+    assert set(needed.values()) == set(re.findall(r'"([^"]+)"', listed[1]))
+
+
+def test_permissions_are_explained() -> None:
+    """Every permission that the registration asks for stands in the documents, and is asked for once."""
+    asked = re.findall(r'"([\w.]+)" += \{ id = "([^"]+)"', _read(AZURE / "modules" / "bot" / "registration.tf"))
+    documents = "".join(_read(path) for path in (ROOT / "docs").rglob("*.md"))
+    assert len(asked) == len(dict(asked)) == len({key for _, key in asked}) == 6
+    assert all(name in documents for name, _ in asked)
+
+
+def test_leaving_names_the_modules_that_there_are() -> None:
+    """`bridgectl exit plan` destroys modules by name and keeps archives and what they need."""
+    assert set(LEAVING) | {"network", "security", "storage"} == set(MODULES)
+    assert not {"security", "storage"} & set(LEAVING)
+
+
+def test_outputs_hold_what_the_guide_and_the_package_take() -> None:
+    """Names are a contract: `terraform output -json` feeds the manifest and the guide."""
+    named = set(re.findall(r'^output "(\w+)"', _read(AZURE / "outputs.tf"), re.M))
+    assert {"app_id", "tenant_id", "bot_handle", "public_url", "webhook_url", "manifest", "resource_group"} <= named
+    for word in re.findall(r"terraform output (?:-raw |-json )?(\w+)", _read(AZURE / "README.md")):
+        assert word in named
 
 
 @pytest.mark.parametrize("kind", ["variable", "output"])

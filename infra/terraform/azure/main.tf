@@ -96,6 +96,9 @@ module "storage" {
   public_access   = !(var.private_networking && var.private_files)
   file_users      = local.servers
   archivists      = local.archivists
+  archive_readers = var.archive_readers
+
+  resource_group_id = azurerm_resource_group.bridge.id
 }
 
 module "gateway" {
@@ -119,6 +122,8 @@ module "bot" {
   display_name = var.environment == "prod" ? var.display_name : "${var.display_name} (${var.environment})"
   type         = var.bot.type
   app_id       = var.bot.app_id
+  read_people  = var.bot.read_people
+  read_files   = var.bot.read_files
   tenant_id    = var.tenant_id
   sku          = var.bot.sku
   cloud        = var.bot.cloud
@@ -170,7 +175,7 @@ module "compute" {
   gateway_addresses   = module.gateway.addresses
   subnet_id           = one(module.network[*].apps_subnet_id)
   zone_redundant      = var.zone_redundant
-  export              = { cron = var.export_cron, container = module.storage.containers.archives, settings = local.export_settings }
+  export              = length(var.archive_recipients) == 0 ? null : { cron = var.export_cron, options = local.export_options, settings = local.export_settings }
 
   depends_on = [time_sleep.roles]
 }

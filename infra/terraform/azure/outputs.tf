@@ -5,6 +5,21 @@ output "resource_group" {
   value       = azurerm_resource_group.bridge.name
 }
 
+output "app_id" {
+  description = "MicrosoftAppId: client id of the bot's registration or managed identity."
+  value       = module.bot.app_id
+}
+
+output "tenant_id" {
+  description = "MicrosoftAppTenantId."
+  value       = var.tenant_id
+}
+
+output "bot_handle" {
+  description = "Name of the Azure Bot (az bot show --name …; --bot of bridgectl exit plan)."
+  value       = module.bot.handle
+}
+
 output "manifest" {
   description = "For the app package: bot id, app id of webApplicationInfo, domains."
   value = {
@@ -51,7 +66,7 @@ output "secrets_to_set" {
 }
 
 output "apps" {
-  description = "Names of the container apps `web` and `worker` and of the job `export`."
+  description = "Names of the container apps `web` and `worker` and of the job `export`, which is null without archive_recipients."
   value       = module.compute.names
 }
 
@@ -63,6 +78,20 @@ output "stores" {
     blobs       = module.storage.url
     containers  = module.storage.containers
   }
+}
+
+output "archives" {
+  description = "Containers of monthly and of event and final archives, and their account (ARCHIVE_CONTAINER, ARCHIVE_FINAL_CONTAINER, AZURE_STORAGE_ACCOUNT_URL)."
+  value = {
+    account_url = module.storage.url
+    monthly     = module.storage.containers.archives
+    final       = module.storage.containers.final
+  }
+}
+
+output "alerts" {
+  description = "Names of all alerts (docs/runbook.md has a section for each)."
+  value       = module.observability.alerts
 }
 
 output "insights" {

@@ -47,13 +47,25 @@ locals {
     var.routing_file == null ? {} : { BRIDGE_ROUTING_FILE = "/config/routing-toml" },
   )
 
-  fixed    = merge(local.azure, local.bot_secret, local.graph, local.one_account, local.paths)
+  pictures = var.bot.read_people ? {} : { BRIDGE_PICTURES = "off" }
+
+  fixed    = merge(local.azure, local.bot_secret, local.graph, local.one_account, local.paths, local.pictures)
   settings = merge(var.settings, local.fixed)
 
-  export_settings = var.freshdesk_domain == null ? {} : {
+  freshdesk = var.freshdesk_domain == null ? {} : {
     FRESHDESK_DOMAIN  = var.freshdesk_domain
     FRESHDESK_API_KEY = "secret:freshdesk-token"
   }
+
+  export_settings = merge(local.freshdesk, {
+    ARCHIVE_CONTAINER       = module.storage.containers.archives
+    ARCHIVE_FINAL_CONTAINER = module.storage.containers.final
+    ARCHIVE_RECIPIENTS      = join(",", var.archive_recipients)
+  })
+  export_options = concat(
+    var.freshdesk_domain == null ? ["--only", "freshchat"] : [],
+    var.archive_tenant == null ? [] : ["--tenant", var.archive_tenant],
+  )
 
   # What people put into the vault, and where it comes from.
   secrets = merge(

@@ -70,6 +70,11 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = length(var.tags) <= 13 && alltrue([for name, value in var.tags : can(regex("^[^<>%&\\\\?/]{1,128}$", name)) && length(value) <= 256])
+    error_message = "At most 13 tags (two are ours, some services take 15), names of up to 128 characters without <>%&\\?/, values of up to 256."
+  }
 }
 
 variable "display_name" {
@@ -103,12 +108,14 @@ variable "registry_id" {
 }
 
 variable "bot" {
-  description = "The bot: `type` SingleTenant or UserAssignedMSI, `app_id` of a registration that exists (null: one is made), `sku` F0 or S1, `cloud` of Teams."
+  description = "The bot: `type` SingleTenant or UserAssignedMSI, `app_id` of a registration that exists (null: one is made), `sku` F0 or S1, `cloud` of Teams; whether it may `read_people` (their title, department and picture) and `read_files` of channels and group chats in Microsoft 365."
   type = object({
-    type   = optional(string, "SingleTenant")
-    app_id = optional(string)
-    sku    = optional(string, "S1")
-    cloud  = optional(string, "CommercialDeployment")
+    type        = optional(string, "SingleTenant")
+    app_id      = optional(string)
+    sku         = optional(string, "S1")
+    cloud       = optional(string, "CommercialDeployment")
+    read_people = optional(bool, true)
+    read_files  = optional(bool, true)
   })
   default  = {}
   nullable = false
@@ -118,6 +125,11 @@ variable "graph_client_id" {
   description = "App registration that the service account signs in to; null for the bot's. A UserAssignedMSI bot has none, so answers go through the bot unless one is named here."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.graph_client_id == null || can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", var.graph_client_id))
+    error_message = "graph_client_id is a client id, such as 7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10 (az ad app list --display-name …)."
+  }
 }
 
 variable "freshchat" {
@@ -132,6 +144,14 @@ variable "freshchat" {
   validation {
     condition     = var.freshchat == null || contains(["rsa", "hmac"], try(var.freshchat.webhook_scheme, "rsa"))
     error_message = "freshchat.webhook_scheme is rsa (Freshchat itself) or hmac (a gateway)."
+  }
+  validation {
+    condition     = var.freshchat == null || can(regex("^(https://)?([a-z0-9-]+\\.)+(freshchat|myfreshworks)\\.com(/v2)?/?$", try(var.freshchat.api_url, ""))) || contains(keys(var.settings), "FRESHCHAT_HOST_ALLOWLIST")
+    error_message = "freshchat.api_url is the account's Chat URL, such as contoso-1234.freshchat.com: the API token goes to freshchat.com and myfreshworks.com only, unless settings has FRESHCHAT_HOST_ALLOWLIST."
+  }
+  validation {
+    condition     = var.freshchat == null || can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", try(var.freshchat.channel_id, "")))
+    error_message = "freshchat.channel_id is the id of an inbox, such as 1b2c3d4e-0000-4000-8000-000000000001 (GET /v2/channels of the account)."
   }
   validation {
     condition     = (var.freshchat == null) != (var.tenants_file == null)
@@ -172,6 +192,49 @@ variable "freshdesk_domain" {
   description = "Freshdesk account that is archived too, such as contoso.freshdesk.com; null for none."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.freshdesk_domain == null || can(regex("^[a-z0-9][a-z0-9-]*(\\.freshdesk\\.com)?$", var.freshdesk_domain)) || contains(keys(var.settings), "FRESHDESK_HOST_ALLOWLIST")
+    error_message = "freshdesk_domain is contoso.freshdesk.com, without https:// and path: the API key goes to freshdesk.com only, unless settings has FRESHDESK_HOST_ALLOWLIST."
+  }
+}
+
+variable "archive_recipients" {
+  description = "Public age keys that the monthly archive is encrypted for (python -m bridgectl export stored key); who holds a private one can read it. [] for no monthly archive."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in var.archive_recipients : can(regex("^age1[0-9a-z]{58}$", key))])
+    error_message = "archive_recipients are public age keys: age1 and 58 letters and digits. A private one (AGE-SECRET-KEY-…) never belongs here."
+  }
+}
+
+variable "archive_tenant" {
+  description = "Which account of tenants_file the monthly archive is of: name or tenant id. Null without tenants_file."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.archive_tenant == null || var.tenants_file != null
+    error_message = "archive_tenant chooses among the accounts of tenants_file: leave it out with freshchat."
+  }
+  validation {
+    condition     = var.archive_tenant != null || var.tenants_file == null || length(var.archive_recipients) == 0
+    error_message = "The monthly archive is of one account: name it with archive_tenant, or set archive_recipients = []."
+  }
+}
+
+variable "archive_readers" {
+  description = "Entra object ids of the people or groups that fetch archives; to read one takes the private key as well."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.archive_readers : can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", id))])
+    error_message = "archive_readers are object ids, such as that of az ad group show --group auditors --query id."
+  }
 }
 
 variable "settings" {

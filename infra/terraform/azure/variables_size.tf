@@ -32,7 +32,7 @@ variable "worker" {
 }
 
 variable "scan_files" {
-  description = "Whether files are scanned for viruses (clamd beside each worker)."
+  description = "Whether files are scanned for viruses (clamd beside each worker). Without it no file is carried: in production what cannot be scanned is kept out."
   type        = bool
   default     = true
   nullable    = false
@@ -128,7 +128,7 @@ variable "retention" {
   description = "Days that things are kept: `attachments`, monthly `archives`, `logs`; `final` archives cannot be changed for so long, and are never deleted. `final_locked` makes that irrevocable."
   type = object({
     attachments  = optional(number, 30)
-    archives     = optional(number, 365)
+    archives     = optional(number, 366)
     final        = optional(number, 3650)
     final_locked = optional(bool, false)
     logs         = optional(number, 30)
@@ -138,7 +138,7 @@ variable "retention" {
 }
 
 variable "export_cron" {
-  description = "When the monthly archive is made: cron with five fields, in UTC."
+  description = "When the monthly archive is made: cron with five fields, in UTC and nothing else. 01:00 UTC on the 1st is 10:00 in Seoul; cron knows no last day of a month, so 01:00 in Seoul is the one on the 2nd, 0 16 1 * *."
   type        = string
   default     = "0 1 1 * *"
   nullable    = false

@@ -36,6 +36,7 @@ provider "azurerm" {
     "Microsoft.ManagedIdentity",
     "Microsoft.OperationalInsights",
     "Microsoft.ServiceBus",
+    "microsoft.insights",
   ]
 
   features {

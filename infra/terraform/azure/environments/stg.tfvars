@@ -7,6 +7,8 @@ image           = "ghcr.io/contoso/bridge:1.0.0"           # replace
 operators       = ["00000000-0000-0000-0000-000000000000"] # replace
 alert_emails    = ["bridge-operators@contoso.com"]         # replace
 
+archive_recipients = [] # replace: public age keys (README.md, "Archives"); [] for no monthly archive
+
 freshchat = { # replace
   api_url    = "contoso-1234.freshchat.com"
   channel_id = "dddddddd-0000-4000-8000-000000000001"

@@ -18,6 +18,8 @@ variables {
   gateway         = { publisher = { name = "Contoso IT", email = "it@contoso.com" } }
   freshchat       = { api_url = "contoso-1234.freshchat.com", channel_id = "dddddddd-0000-4000-8000-000000000001" }
   budget          = 100
+
+  archive_recipients = ["age17fznpkj3d0kw26zzuy2sgxmc6svd3dh0d8yrj0vu462wzskgqveqf3e638"]
 }
 
 run "the_longest_name_fits_everywhere" {
@@ -36,6 +38,10 @@ run "the_longest_name_fits_everywhere" {
     error_message = "Settings only name secrets."
   }
   assert {
+    condition     = local.export_settings["ARCHIVE_RECIPIENTS"] == var.archive_recipients[0] && !contains(keys(local.settings), "ARCHIVE_RECIPIENTS")
+    error_message = "The export knows whom archives are for; nobody else does."
+  }
+  assert {
     condition     = alltrue([for name in keys(output.secrets_to_set) : contains([for value in values(local.settings) : value], "secret:${name}")])
     error_message = "Every secret that people are asked for is used, and the other way round."
   }
@@ -51,35 +57,18 @@ run "a_managed_identity_has_no_secret" {
   }
 }
 
-run "private_networking_takes_premium" {
-  command = plan
-  variables { private_networking = true }
-  expect_failures = [var.private_networking]
-}
-
-run "a_secret_in_settings_is_refused" {
-  command = plan
-  variables { settings = { OPS_TOKEN = "hunter2-hunter2-hunter2" } }
-  expect_failures = [var.settings]
-}
-
 run "what_terraform_sets_is_not_set_twice" {
   command = plan
   variables { settings = { BRIDGE_QUEUE = "local.sqlite_queue" } }
   expect_failures = [terraform_data.checks]
 }
 
-run "one_account_or_several" {
-  command = plan
-  variables { freshchat = null }
-  expect_failures = [var.freshchat]
-}
-
 run "several_accounts_come_from_a_file" {
   command = plan
   variables {
-    freshchat    = null
-    tenants_file = "tests/files/tenants.toml"
+    freshchat      = null
+    tenants_file   = "tests/files/tenants.toml"
+    archive_tenant = "contoso"
   }
 
   assert {
@@ -90,19 +79,63 @@ run "several_accounts_come_from_a_file" {
     condition     = length([for name in keys(local.settings) : name if startswith(name, "FRESHCHAT_")]) == 0
     error_message = "There is no only account beside it."
   }
+  assert {
+    condition     = local.export_options == tolist(["--only", "freshchat", "--tenant", "contoso"])
+    error_message = "The archive is of the account that is named; of Freshdesk only where there is one."
+  }
 }
 
-run "a_secret_in_that_file_is_refused" {
+run "what_is_wrong_is_refused" {
+  command = plan
+  variables {
+    name               = "abcdefghijk"
+    subscription_id    = "contoso"
+    tenant_id          = "contoso.com"
+    environment        = "test"
+    suffix             = "Test"
+    location           = "Korea Central"
+    tags               = { "cost/center" = "IT" }
+    registry_id        = "contoso.azurecr.io"
+    graph_client_id    = "bridge"
+    freshchat          = null
+    tenants_file       = "tests/files/tenants_with_a_secret.toml"
+    archive_recipients = ["AGE-SECRET-KEY-1"]
+    archive_readers    = ["auditors"]
+    settings           = { OPS_TOKEN = "hunter2-hunter2-hunter2" }
+    operators          = []
+    operator_ip_ranges = ["everywhere"]
+    routing_file       = "nowhere.toml"
+    private_networking = true
+  }
+  expect_failures = [
+    var.name, var.subscription_id, var.tenant_id, var.environment, var.suffix, var.location, var.tags, var.registry_id, var.graph_client_id,
+    var.tenants_file, var.archive_recipients, var.archive_readers, var.settings, var.operators, var.operator_ip_ranges, var.routing_file,
+    var.private_networking,
+  ]
+}
+
+run "what_does_not_go_together_is_refused" {
+  command = plan
+  variables {
+    freshchat        = { api_url = "https://contoso.example", channel_id = "IT" }
+    freshdesk_domain = "https://contoso.freshdesk.com"
+    archive_tenant   = "contoso"
+    zone_redundant   = true
+  }
+  expect_failures = [var.freshchat, var.freshdesk_domain, var.archive_tenant, var.zone_redundant]
+}
+
+run "which_account_is_archived" {
   command = plan
   variables {
     freshchat    = null
-    tenants_file = "tests/files/tenants_with_a_secret.toml"
+    tenants_file = "tests/files/tenants.toml"
   }
-  expect_failures = [var.tenants_file]
+  expect_failures = [var.archive_tenant]
 }
 
-run "a_long_name_is_refused" {
+run "neither_one_account_nor_several" {
   command = plan
-  variables { name = "abcdefghijk" }
-  expect_failures = [var.name]
+  variables { freshchat = null }
+  expect_failures = [var.freshchat]
 }

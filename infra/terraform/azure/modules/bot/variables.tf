@@ -53,6 +53,20 @@ variable "app_id" {
   }
 }
 
+variable "read_people" {
+  description = "Whether the registration asks to read people's title, department and picture (User.Read.All)."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "read_files" {
+  description = "Whether the registration asks to read files of channels and group chats (Files.Read.All); without it agents get links."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "tenant_id" {
   description = "Entra tenant of the registration."
   type        = string

@@ -1,5 +1,15 @@
 # The monthly archive. It starts by itself; `az containerapp job start` makes one now.
+
+locals {
+  export_command = concat(
+    ["python", "-m", "bridgectl", "export", "run", "--kind", "monthly", "--out", "/data", "--to", "store"],
+    try(var.export.options, []),
+  )
+}
+
 resource "azurerm_container_app_job" "export" {
+  count = var.export == null ? 0 : 1
+
   name                         = "${var.name}-export"
   resource_group_name          = var.place.resource_group_name
   location                     = var.place.location
@@ -43,8 +53,8 @@ resource "azurerm_container_app_job" "export" {
     container {
       name    = "export"
       image   = var.image
-      command = ["python", "-m", "bridgectl", "export", "run", "--kind", "monthly", "--out", "/data", "--to", "store"]
-      cpu     = 2
+      command = local.export_command
+      cpu     = 2 # with more than one core there are 8 GiB of disk, and never more (README.md)
       memory  = "4Gi"
 
       env {
@@ -60,7 +70,7 @@ resource "azurerm_container_app_job" "export" {
         secret_name = "telemetry"
       }
       dynamic "env" {
-        for_each = merge(local.common, var.export.settings, { AZURE_STORAGE_CONTAINER = var.export.container })
+        for_each = merge(local.common, var.export.settings)
         content {
           name  = env.key
           value = env.value

@@ -19,10 +19,10 @@ output "worker_id" {
 }
 
 output "names" {
-  description = "Names of the apps and of the job."
+  description = "Names of the apps and of the job, which is null where there is none."
   value = {
     web    = azurerm_container_app.web.name
     worker = azurerm_container_app.worker.name
-    export = azurerm_container_app_job.export.name
+    export = one(azurerm_container_app_job.export[*].name)
   }
 }

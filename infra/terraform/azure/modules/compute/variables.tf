@@ -144,12 +144,12 @@ variable "zone_redundant" {
 }
 
 variable "export" {
-  description = "The monthly archive: when (cron, UTC), into which container of the storage account, and settings of its own."
-  type        = object({ cron = string, container = string, settings = map(string) })
-  nullable    = false
+  description = "The monthly archive: when (cron, UTC), more `options` of the command, and settings of its own. Null for none."
+  type        = object({ cron = string, options = list(string), settings = map(string) })
+  default     = null
 
   validation {
-    condition     = can(regex("^[0-9*,/-]+( [0-9*,/-]+){4}$", var.export.cron))
+    condition     = var.export == null || can(regex("^[0-9*,/-]+( [0-9*,/-]+){4}$", var.export.cron))
     error_message = "The schedule is a cron expression of five fields in UTC, such as \"0 1 1 * *\"."
   }
 }

@@ -117,6 +117,12 @@ resource "azurerm_container_app" "worker" {
         cpu    = 1.25
         memory = "2.5Gi"
 
+        # New signatures take the place of the old ones, instead of both being in memory; files wait meanwhile.
+        env {
+          name  = "CLAMD_CONF_ConcurrentDatabaseReload"
+          value = "no"
+        }
+
         startup_probe {
           transport               = "TCP"
           port                    = 3310

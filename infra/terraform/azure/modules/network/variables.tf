@@ -12,6 +12,11 @@ variable "name" {
   description = "What names end with, such as `bridge-prod`."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name))
+    error_message = "The name has 2 to 40 lower-case letters, digits and hyphens, begins with a letter and ends with a letter or digit."
+  }
 }
 
 variable "resource_group_id" {

@@ -1,4 +1,5 @@
 # Alerts by what the bridge tells of itself (docs/operations.md). A gauge is its `Sum`: it comes one value at a time.
+# docs/runbook.md has a section for each.
 
 locals {
   alerts = {
@@ -47,6 +48,26 @@ locals {
         AppMetrics
         | where (Name == "bridge_held" and Sum >= 1) or (Name == "bridge_upstream_calls_total" and tostring(Properties.status) == "401" and Sum > 0)
         | summarize Refusals = count()
+      KQL
+    }
+    not-stored = {
+      what     = "The doors answer 503: a store or the signing keys cannot be had (/readyz, log not_stored), and Teams need not send a message again."
+      severity = 1, above = true, threshold = 0, window = "PT5M", column = "Requests"
+      query    = <<-KQL
+        AppMetrics
+        | where Name == "bridge_refused_total" and tostring(Properties.status) == "503"
+        | summarize Requests = sum(Sum)
+      KQL
+    }
+    archive = {
+      what     = "The monthly archive failed: az containerapp job execution list, then mend the cause and start the job anew."
+      severity = 2, above = true, threshold = 0, window = "PT1H", column = "Failures"
+      query    = <<-KQL
+        ContainerAppSystemLogs_CL
+        | where column_ifexists("JobName_s", "") == "${var.name}-export"
+        | extend Code = toint(extract(@"exit code:? '?(\d+)", 1, Log_s))
+        | where Code > 0 or Reason_s in ("BackoffLimitExceeded", "DeadlineExceeded", "Evicted")
+        | summarize Failures = count()
       KQL
     }
     silent = {

@@ -18,6 +18,15 @@ output "insights" {
   sensitive = true
 }
 
+output "alerts" {
+  description = "Names of all alerts."
+  value = sort(concat(
+    [for alert in azurerm_monitor_scheduled_query_rules_alert_v2.alert : alert.name],
+    [azurerm_monitor_metric_alert.letters.name, azurerm_monitor_metric_alert.expiry.name, azurerm_monitor_metric_alert.unreachable.name],
+    [azurerm_consumption_budget_resource_group.month.name],
+  ))
+}
+
 output "insights_name" {
   description = "Name of Application Insights."
   value       = azurerm_application_insights.bridge.name

@@ -5,10 +5,14 @@ locals {
   archives = "archives"
   final    = "archives-final"
 
-  archive_grants = {
-    for grant in setproduct(keys(var.archivists), [local.archives, local.final]) :
-    "${grant[0]} ${grant[1]}" => { user = grant[0], container = grant[1] }
+  # Monthly archives that have had their time are deleted by the export; a final one is written once and stays.
+  blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+  archive_rights = {
+    (local.archives) = ["${local.blobs}/read", "${local.blobs}/write", "${local.blobs}/add/action", "${local.blobs}/delete"]
+    (local.final)    = ["${local.blobs}/read", "${local.blobs}/write", "${local.blobs}/add/action"]
   }
+  writing = { for pair in setproduct(keys(var.archivists), keys(local.archive_rights)) : "${pair[0]} ${pair[1]}" => pair }
+  reading = { for pair in setproduct(var.archive_readers, keys(local.archive_rights)) : "${pair[0]} ${pair[1]}" => pair }
 }
 
 resource "azurerm_storage_account" "bridge" {
@@ -109,11 +113,33 @@ resource "azurerm_role_assignment" "signing" {
   principal_type       = "ServicePrincipal"
 }
 
-resource "azurerm_role_assignment" "archives" {
-  for_each = local.archive_grants
+# Azure's own role for writing blobs would allow to delete any of them, and the container.
+resource "azurerm_role_definition" "archivist" {
+  for_each = local.archive_rights
 
-  scope                = azurerm_storage_container.blobs[each.value.container].id
-  role_definition_name = "Storage Blob Data Contributor"
-  principal_id         = var.archivists[each.value.user]
-  principal_type       = "ServicePrincipal"
+  name        = "${var.account_name} ${each.key} writer"
+  description = "Writes ${each.key} of the bridge."
+  scope       = var.resource_group_id
+
+  permissions {
+    actions      = ["Microsoft.Storage/storageAccounts/blobServices/containers/read"]
+    data_actions = each.value
+  }
+}
+
+resource "azurerm_role_assignment" "archivist" {
+  for_each = local.writing
+
+  scope              = azurerm_storage_container.blobs[each.value[1]].id
+  role_definition_id = azurerm_role_definition.archivist[each.value[1]].role_definition_resource_id
+  principal_id       = var.archivists[each.value[0]]
+  principal_type     = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "archive_reader" {
+  for_each = local.reading
+
+  scope                = azurerm_storage_container.blobs[each.value[1]].id
+  role_definition_name = "Storage Blob Data Reader"
+  principal_id         = each.value[0]
 }

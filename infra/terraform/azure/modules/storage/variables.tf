@@ -46,12 +46,12 @@ variable "attachment_days" {
 variable "archive_days" {
   description = "Days after which a monthly archive is deleted."
   type        = number
-  default     = 365
+  default     = 366
   nullable    = false
 
   validation {
-    condition     = var.archive_days >= 365
-    error_message = "Monthly archives are kept for 365 days at least."
+    condition     = var.archive_days >= 366
+    error_message = "Monthly archives are kept for twelve months: 366 days at least, for the sake of leap years."
   }
 }
 
@@ -88,7 +88,20 @@ variable "file_users" {
 }
 
 variable "archivists" {
-  description = "Principals that write archives, by name."
+  description = "Principals that write archives, by name; of monthly ones they also delete the old."
   type        = map(string)
+  nullable    = false
+}
+
+variable "archive_readers" {
+  description = "Object ids of the people or groups that fetch archives."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "resource_group_id" {
+  description = "Id of the resource group, where the roles for writing archives are defined."
+  type        = string
   nullable    = false
 }

@@ -18,8 +18,21 @@ run "a_registration_is_made" {
     error_message = "SingleTenant takes a registration and no identity."
   }
   assert {
-    condition     = length(one(azuread_application.bot[0].required_resource_access).resource_access) == 5
-    error_message = "Four delegated permissions and one of the application."
+    condition     = { for kind in ["Role", "Scope"] : kind => length([for access in one(azuread_application.bot[0].required_resource_access).resource_access : access if access.type == kind]) } == { Role = 2, Scope = 4 }
+    error_message = "Four permissions of the service account and two of the application."
+  }
+}
+
+run "an_administrator_may_say_no" {
+  command = plan
+  variables {
+    read_people = false
+    read_files  = false
+  }
+
+  assert {
+    condition     = length([for access in one(azuread_application.bot[0].required_resource_access).resource_access : access if access.type == "Role"]) == 0
+    error_message = "The app itself reads nothing."
   }
 }
 
@@ -52,20 +65,16 @@ run "a_managed_identity_takes_no_app_id" {
   expect_failures = [azurerm_bot_service_azure_bot.bot]
 }
 
-run "no_new_multi_tenant_bots" {
+run "what_is_wrong_is_refused" {
   command = plan
-  variables { type = "MultiTenant" }
-  expect_failures = [var.type]
-}
-
-run "plain_http_is_refused" {
-  command = plan
-  variables { endpoint = "http://bridge.contoso.com/api/messages" }
-  expect_failures = [var.endpoint]
-}
-
-run "dots_are_refused" {
-  command = plan
-  variables { handle = "bot.bridge" }
-  expect_failures = [var.handle]
+  variables {
+    handle       = "bot.bridge"
+    display_name = "The support desk of the whole company, everywhere"
+    type         = "MultiTenant"
+    app_id       = "bridge"
+    endpoint     = "http://bridge.contoso.com/api/messages"
+    sku          = "S2"
+    cloud        = "GCCHigh"
+  }
+  expect_failures = [var.handle, var.display_name, var.type, var.app_id, var.endpoint, var.sku, var.cloud]
 }

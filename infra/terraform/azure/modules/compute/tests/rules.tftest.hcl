@@ -18,10 +18,10 @@ variables {
   scanner_image       = "docker.io/clamav/clamav:1.4.3"
   bus                 = { namespace = "sbns-bridge-dev-1a2b3", queues = ["to-freshchat", "to-teams"] }
   gateway_addresses   = ["20.0.0.1"]
-  export              = { cron = "0 1 1 * *", container = "archives", settings = {} }
+  export              = { cron = "0 1 1 * *", options = ["--only", "freshchat"], settings = { ARCHIVE_CONTAINER = "archives" } }
 }
 
-run "workers_follow_both_queues" {
+run "processes" {
   command = plan
 
   assert {
@@ -38,11 +38,6 @@ run "workers_follow_both_queues" {
     condition     = azurerm_container_app.worker.template[0].cooldown_period_in_seconds >= 300
     error_message = "A worker is not taken away before the locks of a dead one are over."
   }
-}
-
-run "secrets_come_from_the_vault" {
-  command = plan
-
   assert {
     condition     = alltrue([for secret in azurerm_container_app.web.secret : secret.key_vault_secret_id == var.telemetry_secret_id])
     error_message = "The only secret is named in the vault."
@@ -51,11 +46,6 @@ run "secrets_come_from_the_vault" {
     condition     = [for env in azurerm_container_app.web.template[0].container[0].env : env.secret_name if env.name == "APPLICATIONINSIGHTS_CONNECTION_STRING"] == ["telemetry"]
     error_message = "The connection string is no plain setting."
   }
-}
-
-run "doors_are_open_to_the_gateway_only" {
-  command = plan
-
   assert {
     condition     = [for rule in azurerm_container_app.web.ingress[0].ip_security_restriction : "${rule.action} ${rule.ip_address_range}"] == ["Allow 20.0.0.1"]
     error_message = "Whoever goes around the gateway is refused."
@@ -64,11 +54,6 @@ run "doors_are_open_to_the_gateway_only" {
     condition     = length(azurerm_container_app.worker.ingress) == 0
     error_message = "Nobody calls a worker."
   }
-}
-
-run "files_are_scanned_beside_the_worker" {
-  command = plan
-
   assert {
     condition     = [for container in azurerm_container_app.worker.template[0].container : container.name] == ["bridge", "clamd"]
     error_message = "clamd runs beside the worker."
@@ -77,14 +62,23 @@ run "files_are_scanned_beside_the_worker" {
     condition     = contains([for env in azurerm_container_app.worker.template[0].container[0].env : "${env.name}=${env.value == null ? "" : env.value}"], "CLAMD_ADDRESS=tcp:127.0.0.1:3310")
     error_message = "The worker knows where it is."
   }
+  assert {
+    condition     = azurerm_container_app_job.export[0].schedule_trigger_config[0].cron_expression == "0 1 1 * *"
+    error_message = "On the first at 01:00."
+  }
+  assert {
+    condition     = join(" ", azurerm_container_app_job.export[0].template[0].container[0].command) == "python -m bridgectl export run --kind monthly --out /data --to store --only freshchat"
+    error_message = "A monthly one, into the store, of what there is."
+  }
 }
 
-run "the_archive_is_monthly" {
+run "no_archive_without_a_key" {
   command = plan
+  variables { export = null }
 
   assert {
-    condition     = azurerm_container_app_job.export.schedule_trigger_config[0].cron_expression == "0 1 1 * *"
-    error_message = "On the first at 01:00."
+    condition     = length(azurerm_container_app_job.export) == 0 && output.names.export == null
+    error_message = "An archive that nobody could read is not made."
   }
 }
 
@@ -94,26 +88,21 @@ run "open_doors_are_refused" {
   expect_failures = [azurerm_container_app.web]
 }
 
-run "no_worker_is_refused" {
+run "what_is_wrong_is_refused" {
   command = plan
-  variables { worker = { min = 0, max = 4, cpu = 1, messages = 200 } }
-  expect_failures = [var.worker]
-}
-
-run "latest_is_refused" {
-  command = plan
-  variables { image = "ghcr.io/contoso/bridge:latest" }
-  expect_failures = [var.image]
+  variables {
+    name          = "bridge-of-the-whole-company"
+    image         = "ghcr.io/contoso/bridge:latest"
+    scanner_image = "docker.io/clamav/clamav:latest"
+    web           = { min = 2, max = 1, cpu = 0.5 }
+    worker        = { min = 0, max = 4, cpu = 1, messages = 200 }
+    export        = { cron = "1 o'clock", options = [], settings = {} }
+  }
+  expect_failures = [var.name, var.image, var.scanner_image, var.web, var.worker, var.export]
 }
 
 run "zones_take_a_network" {
   command = plan
   variables { zone_redundant = true }
   expect_failures = [azurerm_container_app_environment.bridge]
-}
-
-run "long_names_are_refused" {
-  command = plan
-  variables { name = "bridge-of-the-whole-company" }
-  expect_failures = [var.name]
 }

@@ -28,8 +28,11 @@ run "subnets" {
   }
 }
 
-run "a_small_network_is_refused" {
+run "what_is_wrong_is_refused" {
   command = plan
-  variables { address_space = "10.90.0.0/24" }
-  expect_failures = [var.address_space]
+  variables {
+    name          = "bridge-"
+    address_space = "10.90.0.0/24"
+  }
+  expect_failures = [var.name, var.address_space]
 }

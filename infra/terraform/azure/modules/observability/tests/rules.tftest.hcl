@@ -21,8 +21,10 @@ run "alerts" {
 
   assert {
     condition = { for name, alert in azurerm_monitor_scheduled_query_rules_alert_v2.alert : name => "${alert.criteria[0].operator} ${alert.criteria[0].threshold} in ${alert.window_duration}" } == {
+      archive      = "GreaterThan 0 in PT1H"
       dead-letters = "GreaterThan 4 in PT15M"
       failing      = "GreaterThan 0.1 in PT1H"
+      not-stored   = "GreaterThan 0 in PT5M"
       queue-age    = "GreaterThan 60 in PT5M"
       refused      = "GreaterThan 0 in PT5M"
       silent       = "LessThan 1 in PT15M"
@@ -36,14 +38,14 @@ run "alerts" {
   }
 }
 
-run "an_alert_is_for_somebody" {
+run "what_is_wrong_is_refused" {
   command = plan
-  variables { alert_emails = [] }
-  expect_failures = [var.alert_emails]
-}
-
-run "a_budget_is_set" {
-  command = plan
-  variables { budget = 0 }
-  expect_failures = [var.budget]
+  variables {
+    name           = "Bridge"
+    alert_emails   = []
+    budget         = 0
+    retention_days = 45
+    daily_gb       = 0
+  }
+  expect_failures = [var.name, var.alert_emails, var.budget, var.retention_days, var.daily_gb]
 }

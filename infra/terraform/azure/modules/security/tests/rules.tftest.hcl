@@ -51,8 +51,12 @@ run "private_opens_for_operators" {
 
 run "two_hyphens_are_refused" {
   command = plan
-  variables { vault_name = "kv--bridge" }
-  expect_failures = [var.vault_name]
+  variables {
+    vault_name = "kv--bridge"
+    name       = "Bridge"
+    tenant_id  = "contoso.com"
+  }
+  expect_failures = [var.vault_name, var.name, var.tenant_id]
 }
 
 run "long_names_are_refused" {

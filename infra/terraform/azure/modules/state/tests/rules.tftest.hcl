@@ -7,7 +7,7 @@ variables {
   readers      = { export = "export-principal" }
 }
 
-run "containers" {
+run "containers_and_who_may_use_them" {
   command = plan
 
   assert {
@@ -26,11 +26,6 @@ run "containers" {
     condition     = azurerm_cosmosdb_sql_database.bridge.autoscale_settings[0].max_throughput == 1000
     error_message = "The least autoscale maximum."
   }
-}
-
-run "only_identities_have_access" {
-  command = plan
-
   assert {
     condition     = !azurerm_cosmosdb_account.bridge.local_authentication_enabled
     error_message = "There must be no keys."
@@ -41,14 +36,12 @@ run "only_identities_have_access" {
   }
 }
 
-run "throughput_goes_in_thousands" {
+run "what_is_wrong_is_refused" {
   command = plan
-  variables { max_throughput = 1500 }
-  expect_failures = [var.max_throughput]
-}
-
-run "capitals_are_refused" {
-  command = plan
-  variables { account_name = "Cosmos-bridge" }
-  expect_failures = [var.account_name]
+  variables {
+    max_throughput = 1500
+    account_name   = "Cosmos-bridge"
+    backup_tier    = "Periodic"
+  }
+  expect_failures = [var.max_throughput, var.account_name, var.backup_tier]
 }
