@@ -41,7 +41,12 @@ def command_of(event: Event) -> Command | None:
         return None
     if event.place.scope != "personal" and not event.names_bot:
         return None
-    return WORDS.get(" ".join(unicodedata.normalize("NFC", event.text).split()).casefold())
+    return meaning(event.text)
+
+
+def meaning(text: str) -> Command | None:
+    """Tell which command a text is; blanks, case and the way a keyboard composes Hangul do not matter."""
+    return WORDS.get(" ".join(unicodedata.normalize("NFC", text).split()).casefold())
 
 
 class Commands:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridgectl import config, dlq, export, graph, keys, reconcile, secrets, serving, tenants, trace
+from bridgectl import config, dlq, export, graph, keys, manifest, reconcile, secrets, serving, tenants, trace
 from bridgectl.demo import sandbox
 from bridgectl.doctor import doctor
 from bridgectl.exit import cli as exit_cli
@@ -29,6 +29,7 @@ cli.add_typer(exit_cli, name="exit")
 cli.add_typer(export.cli, name="export")
 cli.add_typer(graph.cli, name="graph")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(manifest.cli, name="manifest")
 cli.add_typer(secrets.cli, name="secrets")
 cli.add_typer(tenants.cli, name="tenants")
 

@@ -13,9 +13,8 @@ from adapters.http import call, endpoint
 from bridge.errors import BridgeError, Misconfigured
 from bridgectl.doctor.case import Case
 from bridgectl.doctor.report import Report
+from bridgectl.manifest import agreement
 
-TEMPLATE = Path(__file__).parents[2] / "manifest" / "manifest.json"
-UNFILLED = "00000000-0000-0000-0000-000000000000"
 MAX_MANIFEST = 1024 * 1024
 WARN_SKEW, BAD_SKEW = 60.0, 300.0
 """Seconds. Tokens of Teams are refused beyond the second."""
@@ -25,19 +24,22 @@ WARN_SKEW, BAD_SKEW = 60.0, 300.0
 
 
 async def look_at_manifest(report: Report, case: Case) -> None:
-    """Compare the app package with the settings."""
-    path = case.manifest or TEMPLATE
+    """Compare the app package with the settings; `bridgectl manifest check` looks at the rest of it."""
+    path = case.manifest
+    if path is None:
+        report.skipped("manifest", "give your app package with --manifest")
+        return
     try:
         manifest = _read(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         todo = "Give the app package (zip) or its manifest.json with --manifest."
         report.problem("manifest", f"{path}: cannot be read ({type(error).__name__})", todo)
         return
-    if case.manifest is None and UNFILLED in json.dumps(manifest):
-        report.skipped("manifest", "the template is not filled in; give your package with --manifest")
-        return
-    _look_at_ids(report, case, manifest)
-    _look_at_domains(report, case, manifest)
+    agreement.look_at_ids(report, manifest, case.settings.app_id, "MicrosoftAppId")
+    if case.settings.public_url:
+        agreement.look_at_domains(report, manifest, URL(case.settings.public_url).host or "", "BRIDGE_PUBLIC_URL")
+    else:
+        report.skipped("valid domains", "BRIDGE_PUBLIC_URL is not set")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -52,41 +54,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
-
-
-def _look_at_ids(report: Report, case: Case, manifest: dict[str, Any]) -> None:
-    wanted = case.settings.app_id.lower()
-    bots = manifest.get("bots")
-    named = [str(bot.get("botId")).lower() for bot in bots if isinstance(bot, dict)] if isinstance(bots, list) else []
-    if named == [wanted]:
-        report.ok("bot id", wanted)
-    else:
-        seen = ", ".join(named) or "none"
-        report.problem(
-            "bot id", f"{seen} in the manifest", "Set `bots[0].botId` to MicrosoftAppId, and upload it anew."
-        )
-    app = manifest.get("webApplicationInfo")
-    if isinstance(app, dict) and str(app.get("id")).lower() != wanted:
-        todo = "Set it to MicrosoftAppId: Teams grants the resource-specific consent to this app."
-        report.problem("webApplicationInfo.id", str(app.get("id")), todo)
-
-
-def _look_at_domains(report: Report, case: Case, manifest: dict[str, Any]) -> None:
-    if not case.settings.public_url:
-        report.skipped("valid domains", "BRIDGE_PUBLIC_URL is not set")
-        return
-    host, listed = URL(case.settings.public_url).host or "", manifest.get("validDomains")
-    domains = [str(domain).lower() for domain in listed] if isinstance(listed, list) else []
-    if any(_covers(domain, host) for domain in domains):
-        report.ok("valid domains", host)
-    else:
-        report.problem("valid domains", f"{host} is missing", "Add the host of BRIDGE_PUBLIC_URL to `validDomains`.")
-
-
-def _covers(domain: str, host: str) -> bool:
-    """Compare as Teams does: `*` stands for one label."""
-    listed, labels = domain.split("."), host.lower().split(".")
-    return len(listed) == len(labels) and all(a in ("*", b) for a, b in zip(listed, labels, strict=True))
 
 
 # --- the public address
