@@ -8,6 +8,7 @@ from bridgectl import config, dlq, export, graph, keys, manifest, reconcile, sec
 from bridgectl.demo import sandbox
 from bridgectl.doctor import doctor
 from bridgectl.exit import cli as exit_cli
+from bridgectl.version import options
 
 cli = typer.Typer(
     name="bridgectl",
@@ -17,6 +18,7 @@ cli = typer.Typer(
     help="Run, watch and operate the bridge between Microsoft Teams and Freshchat. Settings come from the "
     "environment and from .env (docs/settings.md). Exit codes: 0 fine, 1 a check found something, 2 could not.",
 )
+cli.callback()(options)
 cli.command()(serving.serve)
 cli.command()(serving.worker)
 cli.command()(sandbox)

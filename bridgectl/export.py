@@ -6,7 +6,6 @@ import asyncio
 import errno
 import sqlite3
 import time
-import tomllib
 from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -30,6 +29,7 @@ from bridgectl.export_sources import Access, open_upstreams
 from bridgectl.export_stored import REMOVE, TO, To, look_before, store_folder
 from bridgectl.output import fail
 from bridgectl.output import run as run_work
+from bridgectl.version import version
 
 cli = typer.Typer(no_args_is_help=True, help="Archive all chats and tickets, and prove that nothing is missing.")
 for _more in (export_read, export_sample, export_view, export_stored):
@@ -141,7 +141,7 @@ async def _export(state: State | None, folder: Path, order: Order, access: Acces
             _tell(root, as_json=as_json)
             with closing(state):
                 async with progress(state, as_json=as_json):
-                    report = await Export(root, state, replace(upstreams, version=_version())).run()
+                    report = await Export(root, state, replace(upstreams, version=version())).run()
         _done(root, report, as_json=as_json)
         return root
 
@@ -189,12 +189,3 @@ def _full(error: Exception) -> bool:
 
 def _stopped(why: str, root: Path) -> None:
     fail(f"{why} Nothing is lost; go on with: python -m bridgectl export resume {root}")
-
-
-def _version() -> str:
-    """Read the version of this program, where its project file is beside it."""
-    try:
-        project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
-    except (OSError, KeyError, ValueError):
-        return ""

@@ -32,6 +32,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--clock-ahead", type=float, default=0.0, help="seconds that its clock is ahead of the machine's"
     )
+    parser.add_argument(
+        "--max-connections", type=int, default=2_000, help="further ones are refused, as the service does"
+    )
     return parser.parse_args()
 
 
@@ -42,6 +45,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     peer = ServiceBusPeer(arguments.host, arguments.port, websocket_port=arguments.websocket_port, jwt_keys=keys)
+    peer.namespace.max_connections = arguments.max_connections
     async with peer:
         for each in arguments.queue:
             name, _, kind = each.partition(":")

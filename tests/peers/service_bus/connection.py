@@ -81,6 +81,7 @@ class Connection:
         fault = self.namespace.faults.take("connect")
         self._refusal: AmqpError | None = None
         if len(self.namespace.connections) > self.namespace.max_connections:
+            self.namespace.stats["connect-refused"] += 1
             self._refusal = AmqpError("amqp:resource-limit-exceeded", "Too many connections.")
         if fault and fault.action == "refuse":
             self._refusal = AmqpError(fault.condition, fault.description)
