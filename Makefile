@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story pictures serve test check bench fuzz docs lock clean
+.PHONY: help demo story pictures serve test check bench fuzz docs lock release clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ lock: $(VENV)/dev ## pin everything below requirements*.txt, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	for name in requirements requirements-dev requirements-policy; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file $$name.lock $$name.txt; done
+
+release: $(VENV)/dev ## dist/: app package, bill of materials, licences, checksums (docs/releasing.md); OUTPUTS=terraform's
+	$(BIN)/python -m release $(if $(OUTPUTS),--outputs $(OUTPUTS))
 
 clean:           ## remove the virtual environment and the demo's data
 	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache .hypothesis

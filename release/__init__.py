@@ -1,0 +1,1 @@
+"""What a release consists of, and what must be true before there is one (docs/releasing.md)."""
