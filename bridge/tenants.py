@@ -186,12 +186,16 @@ def _refuse_doubles(path: Path, tenants: Sequence[Tenant]) -> None:
 
 
 async def resolve(value: SecretStr | None, secrets: SecretSource) -> tuple[str, ...]:
-    """Give the live values of a secret field, newest first; empty if there is none."""
+    """Give the live values of a secret field, newest first; empty if there is none.
+
+    What is stored may begin and end in blanks: `az keyvault secret set --file` keeps the line break of the file.
+    """
     parts = (part.strip() for part in (value.get_secret_value() if value else "").split(";"))
     found: list[str] = []
     for part in parts:
         if part.startswith(SECRET_PREFIX):
-            found += await secrets.get(part.removeprefix(SECRET_PREFIX))
+            stored = await secrets.get(part.removeprefix(SECRET_PREFIX))
+            found += [text for value in stored if (text := value.strip())]
         elif part:
             found.append(part)
     return tuple(found)
@@ -209,4 +213,4 @@ async def newest(value: SecretStr | None, secrets: SecretSource) -> str:
         values = await secrets.get(text.strip().removeprefix(SECRET_PREFIX))
     except Misconfigured:
         raise Forbidden("a secret cannot be opened", code="secret_unreadable", component="secrets") from None
-    return values[0] if values else ""
+    return values[0].strip() if values else ""

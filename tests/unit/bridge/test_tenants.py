@@ -247,6 +247,18 @@ async def test_a_secret_with_one_value_is_whole_or_the_newest(text, value):
     assert await newest(None if text is None else SecretStr(text), Secrets()) == value
 
 
+async def test_a_stored_value_may_end_in_a_line_break():
+    """A vault keeps the line break of the file that it was given; no token, key or password of ours has one."""
+
+    class Vault(Secrets):
+        async def get(self, name):
+            return (*(f"{value}\n" for value in await super().get(name)), " \n")
+
+    assert await newest(SecretStr("secret:HOOK"), Vault()) == "new"
+    assert await resolve(SecretStr("secret:HOOK"), Vault()) == ("new", "old")
+    assert await resolve(SecretStr("secret:MISSING"), Vault()) == ()
+
+
 async def test_a_secret_that_cannot_be_opened_holds_deliveries():
     """They wait for whoever mends it; a dead letter would be wrong."""
 
