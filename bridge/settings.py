@@ -449,8 +449,8 @@ class Settings(BaseSettings):
         ]
         if missing:
             raise Misconfigured(
-                f"{', '.join(missing)} missing: take them from the bot registration (docs/setup.md) and set them in "
-                "the environment or in .env. An empty app id never means that callers are not checked."
+                f"{', '.join(missing)} missing: take them from the bot registration (docs/setup-one-machine.md) and "
+                "set them in the environment or in .env. An empty app id never means that callers are not checked."
             )
 
 

@@ -121,7 +121,7 @@ def read_tenants(report: Report, settings: Settings) -> tuple[Tenant, ...]:
         tenants = load_tenants(settings)
     except Misconfigured as error:
         for line in str(error).splitlines():
-            report.problem("tenants", line, "Correct it (docs/setup.md shows a whole file).")
+            report.problem("tenants", line, "Correct it (docs/tenants.md shows whole files).")
         return ()
     odd = [tenant.name or tenant.id for tenant in tenants if not is_guid(tenant.id)]
     if odd:

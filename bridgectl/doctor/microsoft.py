@@ -33,7 +33,7 @@ async def look_at_bot(report: Report, case: Case) -> None:
     try:
         settings.require_bot()
     except Misconfigured as error:
-        report.problem("registration", str(error), "Take them from the bot registration (docs/setup.md).")
+        report.problem("registration", str(error), "Take them from the bot registration (docs/setup-one-machine.md).")
         return
     for name, value in (("MicrosoftAppId", settings.app_id), ("MicrosoftAppTenantId", settings.app_tenant_id)):
         if is_guid(value):
