@@ -47,7 +47,7 @@ async def open_upstreams(settings: Settings, access: Access, products: Sequence[
         session = await stack.enter_async_context(http_session())
         tenant = _tenant(settings, access.tenant)
         chat = _freshchat(settings, session, secrets, tenant, access) if "freshchat" in products else None
-        desk = _freshdesk(settings, session, secrets, access) if "freshdesk" in products else None
+        desk = open_freshdesk(settings, session, secrets, access) if "freshdesk" in products else None
         hosts = [source.host for source in (chat, desk) if source is not None]
         keys = {desk.host: desk.authorization} if desk is not None else {}
         files = ArchiveFiles(loopback=any(host in LOOPBACK for host in hosts), keys=keys)
@@ -79,9 +79,10 @@ def _freshchat(
     return FreshchatSource(session, url, _reader(key, secrets), hosts, access.pace(), clock=time.time)
 
 
-def _freshdesk(
+def open_freshdesk(
     settings: Settings, session: aiohttp.ClientSession, secrets: SecretSource, access: Access
 ) -> FreshdeskSource:
+    """Make what reads the Freshdesk account of the settings. Misconfigured if one is missing or cannot be used."""
     key = settings.freshdesk_api_key
     _require(FRESHDESK_DOMAIN=settings.freshdesk_domain or settings.freshdesk_url, FRESHDESK_API_KEY=key)
     hosts = allowed_hosts(settings, settings.freshdesk_host_allowlist)

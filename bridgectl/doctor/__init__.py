@@ -27,7 +27,7 @@ def doctor(
         typer.Option(help="App package (zip) or manifest.json to compare.", exists=True, dir_okay=False, readable=True),
     ] = None,
 ) -> None:
-    """Check everything that must be right: settings, stores, Freshchat, bot, Graph, operators' page, manifest, clock.
+    """Check what must be right: settings, stores, Freshchat, bot, Graph, operators' page, archive, manifest, clock.
 
     Each line says what was looked at, and what to do if it is wrong. Warnings do not change the exit code.
     """

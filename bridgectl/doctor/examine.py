@@ -13,10 +13,12 @@ from bridge.ports import SecretSource
 from bridge.settings import Settings
 from bridge.tenants import Tenant
 from bridgectl.doctor import (
+    archive,
     cosmos,
     exports,
     files,
     freshchat,
+    freshdesk,
     local,
     microsoft,
     operators,
@@ -122,6 +124,8 @@ def _checks(case: Case) -> dict[str, Check]:
         "scanner": scanner.look_at_scanner,
         "operators' page": operators.look_at_page,
         "exporters": exports.look_at_exports,
+        "archive": archive.look_at_archives,
+        "freshdesk": freshdesk.look_at_account,
         "manifest": outside.look_at_manifest,
         "public address": outside.look_at_address,
     }

@@ -13,9 +13,14 @@ from bridgectl.doctor.report import Report
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """Asking for nobody tells whether we might ask for somebody: 404 if so, else 403."""
 
+GRANTED = {
+    "on": "granted: agents see departments, titles and pictures",
+    "off": "granted: agents see departments and titles (BRIDGE_PICTURES=off)",
+}
+
 
 async def look_at_profiles(report: Report, case: Case) -> None:
-    """Look whether the app may read departments and titles."""
+    """Look whether the app may read departments and titles, and so pictures: they need no other permission."""
     if case.offline or case.secrets is None:
         report.skipped(PERMISSION, "--offline" if case.offline else "the secrets cannot be read")
         return
@@ -31,7 +36,7 @@ async def look_at_profiles(report: Report, case: Case) -> None:
         todo = f"Grant the bot's app registration the application permission {PERMISSION}, if agents should see them."
         report.warning(PERMISSION, "not granted: agents do not see departments and titles", todo)
     elif answer.status == 404:
-        report.ok(PERMISSION, "granted: agents see departments and titles")
+        report.ok(PERMISSION, GRANTED[case.settings.pictures])
     else:
         report.skipped(PERMISSION, f"Graph answered {answer.status}")
 

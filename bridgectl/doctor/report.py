@@ -35,7 +35,7 @@ class Report:
         self._add(subject, "warning", seen, todo)
 
     def problem(self, subject: str, seen: str, todo: str) -> None:
-        """Note what keeps messages from arriving."""
+        """Note what keeps messages from arriving, or archives from being made."""
         self._add(subject, "problem", seen, todo)
 
     def skipped(self, subject: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""`bridgectl doctor` on what an installation may leave out: the operators' page, exporters of traces and counters."""
+"""`bridgectl doctor` on what an installation may leave out: the operators' page, exporters, pictures, the archive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from aiohttp import web
 from collector import CONNECTION
 from stack import Stack, running
 from test_doctor import examine, only_problem, serving
+
+from tests.contract.archive_store_suite import KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,6 +48,27 @@ async def seen(stack: Stack, check: str, **environment: str) -> list[tuple[str, 
 async def test_what_is_off_is_told_as_off(stack: Stack) -> None:
     assert await seen(stack, PAGE) == [("BRIDGE_OPS", "skipped")]
     assert await seen(stack, EXPORTS) == [("exporters", "skipped")]
+    assert await seen(stack, "archive") == [("ARCHIVE_RECIPIENTS", "skipped")]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "shown"), [("on", "titles and pictures"), ("off", "titles (BRIDGE_PICTURES=off)")]
+)
+async def test_the_permission_that_pictures_need(stack: Stack, pictures: str, shown: str) -> None:
+    """It is that of departments, so one line tells of both."""
+    _, found = await examine(stack, BRIDGE_PICTURES=pictures)
+    (people,) = [finding for finding in found if finding["check"] == "people"]
+    assert (people["status"], people["seen"].endswith(shown)) == ("ok", True)
+
+
+async def test_archives(stack: Stack) -> None:
+    """What is stored, and the account whose tickets are in it."""
+    archive = {"ARCHIVE_RECIPIENTS": KEY}
+    keys, store, newest = await seen(stack, "archive", **archive)
+    assert [keys, store] == [("ARCHIVE_RECIPIENTS", "ok"), ("store", "ok")]
+    assert newest == ("newest monthly archive", "warning")
+    away = {"FRESHDESK_URL": NOBODY, "FRESHDESK_API_KEY": "k"}
+    assert await seen(stack, "freshdesk", **away) == [("host", "problem")]
 
 
 # --- the operators' page ----------------------------------------------------------------------------------------------
