@@ -52,8 +52,8 @@ class Curve:
     """The memory of an export at some numbers of conversations read."""
 
     def __init__(self, log: Path) -> None:
-        self._log, self._seen, self._left = log, {}, list(AT)
-        self._looked = 0.0
+        self._log, self._left, self._looked = log, list(AT), 0.0
+        self._seen: dict[int, float] = {}
 
     def look(self, mib: float) -> None:
         """Note it where another of these numbers is reached."""
