@@ -35,7 +35,7 @@ class Limits:
 
 def rows(folder: Path, quick: bool) -> list[Row]:
     """Measure the walker and the export, then how much of a limit exports use that may have all or 60 % of it."""
-    limits = Limits(30, 2.0, (TELLS_ENDS,)) if quick else Limits(700, 60.0, ("freshchat", "freshdesk"))
+    limits = Limits(30, 1.0, (TELLS_ENDS,)) if quick else Limits(700, 60.0, ("freshchat", "freshdesk"))
     return [_speed(folder, 8 if quick else 150), *_rates(folder, limits)]
 
 
