@@ -32,7 +32,7 @@ from bridgectl.exit.evidence import Record, Result
 from bridgectl.exit.steps import Deployment, Names
 from bridgectl.stores import existing_ports
 
-DOORS = ("/api/messages", "/bot/callback", "/freshchat/webhook")
+DOORS = ("/api/messages", "/bot/callback", "/freshchat/webhook/any/token")
 TIMEOUT = 10.0
 QUIET_SECONDS = 3600.0
 """How long no webhook may have come: Freshchat tries an event again within minutes."""

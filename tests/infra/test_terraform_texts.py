@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bots.adapter import MAX_BODY
+from bridgectl.exit.looks import DOORS
 from bridgectl.exit.steps import MODULES as LEAVING
 from tests.infra.offline import AZURE, MODULES, ROOT
 
@@ -28,6 +29,14 @@ def test_the_gateway_policy_is_well_formed() -> None:
     policy = ET.fromstring((AZURE / "modules" / "gateway" / "policy.xml.tftpl").read_text(encoding="utf-8"))
     inbound = [element.tag for element in policy.find("inbound")]
     assert inbound == ["base", "check-header", "rate-limit-by-key", "choose"]
+
+
+def test_the_gateway_lets_through_what_leaving_asks() -> None:
+    """`bridgectl exit check` asks the doors from outside for their 410: an address that is not passed on would fail it."""
+    api = _read(AZURE / "modules" / "gateway" / "api.tf")
+    taken = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in re.findall(r'"POST", path = "([^"]+)"', api)]
+    assert taken
+    assert [door for door in DOORS if not any(re.fullmatch(path, door) for path in taken)] == []
 
 
 PROVIDERS = {

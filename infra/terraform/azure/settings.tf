@@ -52,6 +52,12 @@ locals {
   fixed    = merge(local.azure, local.bot_secret, local.graph, local.one_account, local.paths, local.pictures)
   settings = merge(var.settings, local.fixed)
 
+  # What else the containers are given (modules/compute): a second value would be ignored, or refused by Azure.
+  given = concat(
+    keys(local.fixed), keys(local.export_settings), var.scan_files ? ["CLAMD_ADDRESS"] : [],
+    ["APPLICATIONINSIGHTS_CONNECTION_STRING", "AZURE_CLIENT_ID", "BRIDGE_DATA_DIR", "HOST", "OTEL_SERVICE_NAME", "PORT"],
+  )
+
   freshdesk = var.freshdesk_domain == null ? {} : {
     FRESHDESK_DOMAIN  = var.freshdesk_domain
     FRESHDESK_API_KEY = "secret:freshdesk-token"
@@ -82,8 +88,8 @@ locals {
 resource "terraform_data" "checks" {
   lifecycle {
     precondition {
-      condition     = length(setintersection(keys(var.settings), keys(local.fixed))) == 0
-      error_message = "Leave ${join(", ", setintersection(keys(var.settings), keys(local.fixed)))} out of settings: Terraform sets it."
+      condition     = length(setintersection(keys(var.settings), local.given)) == 0
+      error_message = "Leave ${join(", ", setintersection(keys(var.settings), local.given))} out of settings: Terraform sets it."
     }
     precondition {
       condition     = var.routing_file == null || var.tenants_file == null

@@ -170,10 +170,12 @@ variable "tenants_file" {
   }
   validation {
     condition = var.tenants_file == null || try(alltrue([
-      for line in split("\n", file(var.tenants_file)) :
-      !can(regex("^\\s*(api_key|webhook_token)\\s*=", line)) || can(regex("=\\s*\"secret:[^\"]+\"", line))
+      for tenant in split("[[tenant]]", file(var.tenants_file)) : alltrue([
+        for name in strcontains(tenant, "hmac") ? ["api_key", "webhook_token", "webhook_keys"] : ["api_key", "webhook_token"] :
+        length(regexall("\\b${name}[\"']?\\s*=", tenant)) == length(regexall("\\b${name}[\"']?\\s*=\\s*[\"']secret:", tenant))
+      ])
     ]), true)
-    error_message = "tenants_file holds a secret: write api_key and webhook_token as \"secret:NAME\" and put the value into the vault."
+    error_message = "tenants_file holds a secret: write api_key, webhook_token and the webhook_keys of hmac as \"secret:NAME\" and put the value into the vault. (Public keys of rsa may stand in it.)"
   }
 }
 

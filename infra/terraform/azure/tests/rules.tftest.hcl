@@ -63,6 +63,35 @@ run "what_terraform_sets_is_not_set_twice" {
   expect_failures = [terraform_data.checks]
 }
 
+run "nor_what_the_containers_are_given" {
+  command = plan
+  variables { settings = { AZURE_CLIENT_ID = "7b0c1f7e-58f5-4d7d-9a0e-8c9f6a3b2d10" } }
+  expect_failures = [terraform_data.checks]
+}
+
+run "a_scanner_of_our_own" {
+  command = plan
+  variables {
+    scan_files = false
+    settings   = { CLAMD_ADDRESS = "tcp:clamd.contoso.com:3310" }
+  }
+
+  assert {
+    condition     = local.settings["CLAMD_ADDRESS"] == "tcp:clamd.contoso.com:3310"
+    error_message = "Without ours another one may be named."
+  }
+}
+
+run "a_key_that_signs_is_a_secret" {
+  command = plan
+  variables {
+    freshchat      = null
+    tenants_file   = "tests/files/tenants_with_a_key.toml"
+    archive_tenant = "contoso"
+  }
+  expect_failures = [var.tenants_file]
+}
+
 run "several_accounts_come_from_a_file" {
   command = plan
   variables {

@@ -1,12 +1,12 @@
-# Who calls how often, and how much. Only what is listed here exists for the outside: not /metrics, not /ops.
+# Who calls how often, and how much. Only what is listed here exists for the outside: not /metrics, not /ops, and no
+# address for webhooks without the path token.
 
 locals {
   doors = {
-    messages        = { method = "POST", path = "/api/messages", what = "Teams", parameters = [] }
-    callback        = { method = "POST", path = "/bot/callback", what = "Teams, second name", parameters = [] }
-    webhook         = { method = "POST", path = "/freshchat/webhook", what = "Freshchat, only tenant", parameters = [] }
-    webhook-tenants = { method = "POST", path = "/freshchat/webhook/{tenant}/{token}", what = "Freshchat", parameters = ["tenant", "token"] }
-    health          = { method = "GET", path = "/healthz", what = "availability test", parameters = [] }
+    messages = { method = "POST", path = "/api/messages", what = "Teams", parameters = [] }
+    callback = { method = "POST", path = "/bot/callback", what = "Teams, second name", parameters = [] }
+    webhook  = { method = "POST", path = "/freshchat/webhook/{tenant}/{token}", what = "Freshchat", parameters = ["tenant", "token"] }
+    health   = { method = "GET", path = "/healthz", what = "availability test", parameters = [] }
   }
 }
 

@@ -61,7 +61,7 @@ resource "azurerm_cdn_frontdoor_route" "doors" {
   cdn_frontdoor_origin_ids        = [azurerm_cdn_frontdoor_origin.gateway.id]
   cdn_frontdoor_custom_domain_ids = [for domain in azurerm_cdn_frontdoor_custom_domain.own : domain.id]
   link_to_default_domain          = true
-  patterns_to_match               = ["/api/messages", "/bot/callback", "/freshchat/webhook", "/freshchat/webhook/*", "/healthz"]
+  patterns_to_match               = ["/api/messages", "/bot/callback", "/freshchat/webhook/*", "/healthz"]
   supported_protocols             = ["Http", "Https"]
   https_redirect_enabled          = true
   forwarding_protocol             = "HttpsOnly"

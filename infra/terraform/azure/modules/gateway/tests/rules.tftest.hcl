@@ -11,8 +11,12 @@ run "only_the_doors_exist_and_paths_are_not_logged" {
   command = plan
 
   assert {
-    condition     = toset([for door in azurerm_api_management_api_operation.door : door.url_template]) == toset(["/api/messages", "/bot/callback", "/freshchat/webhook", "/freshchat/webhook/{tenant}/{token}", "/healthz"])
-    error_message = "Neither /metrics nor /ops nor anything else is for the outside."
+    condition     = toset([for door in azurerm_api_management_api_operation.door : door.url_template]) == toset(["/api/messages", "/bot/callback", "/freshchat/webhook/{tenant}/{token}", "/healthz"])
+    error_message = "Neither /metrics nor /ops nor the webhook without its path token nor anything else is for the outside."
+  }
+  assert {
+    condition     = toset(azurerm_cdn_frontdoor_route.doors.patterns_to_match) == toset(["/api/messages", "/bot/callback", "/freshchat/webhook/*", "/healthz"])
+    error_message = "Front Door passes on what the gateway takes."
   }
   assert {
     condition     = one(azurerm_cdn_frontdoor_profile.edge.log_scrubbing_rule).match_variable == "RequestUri"
