@@ -39,8 +39,10 @@ def _changed(root: Path) -> str:
 
 def _unwritten(root: Path, version: str) -> str:
     path = root / "CHANGELOG.md"
-    if path.is_file() and entry(path.read_text(encoding="utf-8"), version):
-        return ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if entry(text, version):
+        dated = re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}$", text, re.MULTILINE)
+        return "" if dated else f"CHANGELOG.md has no day for {version}: write “## [{version}] - YYYY-MM-DD”."
     what = f"write it under “## [{version}]”, or correct the version in pyproject.toml"
     return f"CHANGELOG.md says nothing of {version}: {what}."
 

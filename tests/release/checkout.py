@@ -29,6 +29,13 @@ def make(folder: Path) -> Path:
         if name and (ROOT / name).is_file() and not name.startswith(LEFT_OUT):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    _date(folder / "CHANGELOG.md")
     git(folder, "init", "--quiet")
     commit(folder)
     return folder
+
+
+def _date(changelog: Path) -> None:
+    """Give the newest version a day, which docs/releasing.md asks for, where it has none yet."""
+    text = changelog.read_text(encoding="utf-8")
+    changelog.write_text(text.replace("] - unreleased\n", "] - 2026-12-01\n"), encoding="utf-8")

@@ -43,6 +43,15 @@ def test_a_heading_alone_says_nothing(checkout: Path) -> None:
     assert "says nothing of 9.9.9" in refusals(checkout, "9.9.9")[0]
 
 
+def test_a_version_without_a_day(checkout: Path) -> None:
+    """Nobody can tell later when it was."""
+    path = checkout / "CHANGELOG.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("2026-12-01", "unreleased"), encoding="utf-8")
+    commit(checkout)
+    (said,) = refusals(checkout, VERSION)
+    assert f"## [{VERSION}] - YYYY-MM-DD" in said
+
+
 @pytest.mark.parametrize("text", ["", "1.0", "1.0.0.dev1", "v1.0.0"])
 def test_what_is_no_version(checkout: Path, text: str) -> None:
     assert "is no version to release" in refusals(checkout, text)[0]
