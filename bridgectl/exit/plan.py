@@ -28,7 +28,7 @@ def plan(
     bot: Bot = "",
     group: Group = "",
     fly_app: FlyApp = "",
-    environment: Annotated[str, typer.Option(help="Which `.tfvars` file of Terraform was applied.")] = "prod",
+    environment: Annotated[str, typer.Option(help="Which `.tfvars` file was applied, beside Terraform's.")] = "prod",
     file: File = evidence.DEFAULT,
     as_json: AsJson = False,
 ) -> None:

@@ -30,6 +30,8 @@ IRREVERSIBLE = ("channel", "registration", "resources", "billing")
 
 MODULES = ("gateway", "compute", "bot", "messaging", "state", "observability")
 """What Terraform may destroy; `storage` keeps archives, `security` what they are encrypted with."""
+LOCK = "azurerm_management_lock.store"
+"""What stands against that; of archives too, which then take a lock of their own (infra/terraform/azure/README.md)."""
 
 FIND_BOT = (
     "az resource list --resource-type Microsoft.BotService/botServices "
@@ -79,10 +81,16 @@ def commands(step: str, deployment: Deployment, settings: Settings, names: Names
 def _of_deployment(step: str, deployment: Deployment, settings: Settings, names: Names, fly_app: str) -> list[str]:
     terraform = "terraform -chdir=infra/terraform/azure"
     targets = " ".join(f"-target=module.{name}" for name in MODULES)
-    destroy = f"destroy -var-file=environments/{shlex.quote(names.environment)}.tfvars {targets}"
+    variables = f"-var-file={shlex.quote(names.environment)}.tfvars"
+    unlock = f"apply {variables} -var=delete_lock=false -target={LOCK}"
+    destroy = f"destroy {variables} {targets}"
     group = _given(names.group, "RESOURCE_GROUP")
     found = {
-        (Deployment.azure, "resources"): [f"{terraform} plan -{destroy}", f"{terraform} {destroy}"],
+        (Deployment.azure, "resources"): [
+            f"{terraform} {unlock}",
+            f"{terraform} plan -{destroy}",
+            f"{terraform} {destroy}",
+        ],
         (Deployment.azure, "billing"): [
             f"{terraform} state list",
             f"az resource list --resource-group {group} --output table",
@@ -103,7 +111,7 @@ def _given(name: str, variable: str) -> str:
 
 
 def _delete_app(settings: Settings) -> str:
-    app = shlex.quote(settings.app_id)
+    app = _given(settings.app_id, "APP_ID")
     if settings.app_type != "UserAssignedMSI":
         return f"az ad app delete --id {app}"
     query = shlex.quote(f"[?clientId=='{settings.app_id}'].id")

@@ -16,6 +16,8 @@ from bridgectl.exit import cli, evidence
 from bridgectl.exit.steps import DAYS, Deployment
 from cards.exit_texts import steps
 
+ROOT = Path(__file__).resolve().parents[3]
+
 APP_ID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -76,6 +78,25 @@ def test_commands_are_ready_to_run(deployment: Deployment) -> None:
     wanted = {"azure": "terraform", "fly": "flyctl apps destroy bridge-1", "self": "rm -r -- "}
     assert [name for name, text in wanted.items() if text in resources] == [deployment]
     assert "module.storage" not in resources, "archives stay"
+
+
+def test_terraform_is_asked_as_the_guide_asks_it() -> None:
+    """With the file of variables that docs/setup.md makes; the lock comes first, and it is one that there is."""
+    guide = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+    unlock, look, destroy = rows("--deployment", "azure")["resources"]["commands"]
+    for command in (unlock, look, destroy):
+        (file,) = [word for word in shlex.split(command) if word.startswith("-var-file=")]
+        assert f"terraform apply {file}\n" in guide
+    kind, name = unlock.partition("-target=")[2].split(".")
+    configuration = (ROOT / "infra" / "terraform" / "azure" / "main.tf").read_text(encoding="utf-8")
+    assert f'resource "{kind}" "{name}"' in configuration
+    assert "var.delete_lock" in configuration
+
+
+def test_what_is_not_known_is_a_variable_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never an empty name, which a command would take for another one."""
+    monkeypatch.setenv("MicrosoftAppId", "")
+    assert 'az ad app delete --id "$APP_ID"' in rows()["registration"]["commands"]
 
 
 def test_our_own_commands_exist() -> None:
