@@ -149,7 +149,11 @@ variable "export" {
   default     = null
 
   validation {
-    condition     = var.export == null || can(regex("^[0-9*,/-]+( [0-9*,/-]+){4}$", var.export.cron))
-    error_message = "The schedule is a cron expression of five fields in UTC, such as \"0 1 1 * *\"."
+    condition = var.export == null || try(length(split(" ", var.export.cron)) == 5 && alltrue([
+      for place, field in split(" ", var.export.cron) : can(regex("^[0-9*,/-]+$", field)) && alltrue([
+        for number in regexall("[0-9]+", field) : tonumber(number) >= [0, 0, 1, 1, 0][place] && tonumber(number) <= [59, 23, 31, 12, 6][place]
+      ])
+    ]), false)
+    error_message = "The schedule is a cron expression of five fields in UTC, such as \"0 1 1 * *\": minute 0 to 59, hour 0 to 23, day 1 to 31, month 1 to 12, weekday 0 to 6."
   }
 }

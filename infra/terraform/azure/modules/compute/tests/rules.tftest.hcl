@@ -101,6 +101,12 @@ run "what_is_wrong_is_refused" {
   expect_failures = [var.name, var.image, var.scanner_image, var.web, var.worker, var.export]
 }
 
+run "there_is_no_hour_25" {
+  command = plan
+  variables { export = { cron = "0 25 1 * *", options = [], settings = {} } }
+  expect_failures = [var.export]
+}
+
 run "zones_take_a_network" {
   command = plan
   variables { zone_redundant = true }
