@@ -28,8 +28,8 @@ TURN_SECONDS, NEXT_TURN = 0.5, 1.0
 """How long a file waits for its turn, and then its message, which meanwhile holds up no others."""
 TAKE_SECONDS = 80.0
 """Longest time for one file, from its first byte until it is stored; a delivery has 120 s for that and its calls."""
-LINK_SECONDS = 7 * 86_400.0
-"""How long a signed address works that people are given: the longest that Azure signs as an identity."""
+LINK_SECONDS = 5 * 86_400.0
+"""How long a signed address works that people are given. Azure's key for it lives for 7 days, and serves for a day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from bridge.attachments import LINK_SECONDS
 from bridge.errors import Rejected, StoreFull, Unavailable
 from bridge.ports import ObjectRef, ObjectStore
 
@@ -156,6 +157,13 @@ class ObjectStoreSuite:
         ref = await store.put("a", pieces(b"x"), "text/plain")
         async with rig.session.get(await store.signed_url(ref, -1)) as answer:
             assert answer.status in (403, 404)
+
+    async def test_an_address_may_live_as_long_as_people_are_told(self, rig: ObjectRig) -> None:
+        """Every file gets one of this age (`bridge/attachments.py`), so no adapter may refuse it."""
+        store = await rig.open()
+        ref = await store.put("a", pieces(b"x"), "text/plain")
+        async with rig.session.get(await store.signed_url(ref, LINK_SECONDS)) as answer:
+            assert (answer.status, await answer.read()) == (200, b"x")
 
     async def test_an_address_cannot_be_changed(self, rig: ObjectRig) -> None:
         """Neither to another object nor to another time."""
