@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ import pytest
 LIVE = Path(__file__).parent / "live"
 ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests run in the background of a shell ignore Ctrl-C, and processes they start inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -69,6 +69,7 @@ async def answering(talk: Talk, timeout: float = 10) -> AsyncIterator[ClamdScann
         yield ClamdScanner(f"tcp:127.0.0.1:{port}", max_bytes=100 * MB, timeout=timeout)
     finally:
         server.close()
+        await asyncio.sleep(0.01)  # a task that has not begun would end without closing its connection
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
