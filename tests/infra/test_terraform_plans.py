@@ -21,7 +21,7 @@ APPS = {
 }
 PLANNED = [("dev", "web"), ("dev", "worker"), ("largest", "web"), ("largest", "worker"), ("largest", "export")]
 """Which processes each environment has: without a key for archives there is no export."""
-NOT_OURS = {"OTEL_SERVICE_NAME", "ARCHIVE_CONTAINER", "ARCHIVE_FINAL_CONTAINER", "ARCHIVE_RECIPIENTS"}
+NOT_OURS = {"OTEL_SERVICE_NAME"}
 """Settings that do not stand in `bridge/settings.py`."""
 AS_IT_LIKES = {
     *("BRIDGE_SENTIMENT", "BRIDGE_SENTIMENT_SECONDS", "AZURE_LANGUAGE_ENDPOINT", "AZURE_LANGUAGE_KEY"),
@@ -160,7 +160,7 @@ def test_the_archive_is_made_by_a_command_that_there_is() -> None:
     job = planned("largest")[APPS["export"]]
     words = re.findall(r'"([^"]*)"', re.search(r"\+ command +=\s+\[(.*?)\]", job, re.DOTALL)[1])
     assert words[:5] == ["python", "-m", "bridgectl", "export", "run"]
-    known = {option for found in dict(commands())["export run"].params for option in found.opts} | {"--to"}
+    known = {option for found in dict(commands())["export run"].params for option in found.opts}
     assert {word for word in words if word.startswith("--")} <= known
     given = settings_of(job)
     assert given["ARCHIVE_RECIPIENTS"].startswith("age1")

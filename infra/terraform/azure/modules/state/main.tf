@@ -5,7 +5,7 @@ locals {
     links   = { partition_key = "/freshchatConversationId", ttl = null, indexed = ["/tenantId/?", "/activeKey/?"] }
     threads = { partition_key = "/threadKey", ttl = null, indexed = [] }
     journal = { partition_key = "/id", ttl = 30 * 86400, indexed = ["/trace/?", "/startedAt/?"] }
-    facts   = { partition_key = "/id", ttl = -1, indexed = [] }
+    facts   = { partition_key = "/id", ttl = -1, indexed = ["/seenKey/?"] }
   }
 
   # Cosmos DB's own data roles: Built-in Data Reader and Built-in Data Contributor
