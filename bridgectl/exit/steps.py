@@ -30,8 +30,8 @@ IRREVERSIBLE = ("channel", "registration", "resources", "billing")
 
 MODULES = ("gateway", "compute", "bot", "messaging", "state", "observability")
 """What Terraform may destroy; `storage` keeps archives, `security` what they are encrypted with."""
-LOCK = "azurerm_management_lock.store"
-"""What stands against that; of archives too, which then take a lock of their own (infra/terraform/azure/README.md)."""
+LOCKS = tuple(f'azurerm_management_lock.store["{name}"]' for name in ("queues", "state"))
+"""What stands against that. The lock of archives is another one, and stays."""
 
 FIND_BOT = (
     "az resource list --resource-type Microsoft.BotService/botServices "
@@ -82,7 +82,8 @@ def _of_deployment(step: str, deployment: Deployment, settings: Settings, names:
     terraform = "terraform -chdir=infra/terraform/azure"
     targets = " ".join(f"-target=module.{name}" for name in MODULES)
     variables = f"-var-file={shlex.quote(names.environment)}.tfvars"
-    unlock = f"apply {variables} -var=delete_lock=false -target={LOCK}"
+    locks = " ".join(f"-target={shlex.quote(lock)}" for lock in LOCKS)
+    unlock = f"apply {variables} -var=delete_lock=false {locks}"
     destroy = f"destroy {variables} {targets}"
     group = _given(names.group, "RESOURCE_GROUP")
     found = {

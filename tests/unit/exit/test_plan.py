@@ -87,9 +87,13 @@ def test_terraform_is_asked_as_the_guide_asks_it() -> None:
     for command in (unlock, look, destroy):
         (file,) = [word for word in shlex.split(command) if word.startswith("-var-file=")]
         assert f"terraform apply {file}\n" in guide
-    kind, name = unlock.partition("-target=")[2].split(".")
+    targets = [word.removeprefix("-target=") for word in shlex.split(unlock) if word.startswith("-target=")]
+    assert targets == [f'azurerm_management_lock.store["{name}"]' for name in ("queues", "state")], (
+        "archives stay locked"
+    )
     configuration = (ROOT / "infra" / "terraform" / "azure" / "main.tf").read_text(encoding="utf-8")
-    assert f'resource "{kind}" "{name}"' in configuration
+    assert 'resource "azurerm_management_lock" "store"' in configuration
+    assert all(re.search(rf"\b{name} +=", configuration) for name in ("queues", "state", "archives"))
     assert "var.delete_lock" in configuration
 
 
