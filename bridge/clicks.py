@@ -6,6 +6,7 @@ finds that row, queues the very same message under the same key if that was not 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from bridge.panel_posts import CARD, CARD_STEP, Change, Posted, Render, posted
 from bridge.panels import Panel
 from bridge.ports import Attempt, Card, ThreadMap
 from bridge.ratings import RATING, Rating
+
+LOOKS, LOOK_SECONDS = 10, 0.1
+"""A card can be pressed before it is noted as which message it was posted: looked for so often, so far apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,13 @@ class Clicks:
         if record.thread != click.thread:
             return False
         container = ids.split_conversation(click.place.conversation_id)[0]
-        origin = await self._threads.origin(click.tenant, ids.sent_key(container, click.message))
-        return origin == ids.step_key(record.key, CARD_STEP)
+        sent = ids.sent_key(container, click.message)
+        for _ in range(LOOKS):
+            origin = await self._threads.origin(click.tenant, sent)
+            if origin is not None:
+                return origin == ids.step_key(record.key, CARD_STEP)
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     async def _claim(self, click: Click, record: Posted, panel: Panel) -> Attempt:
         now, reply = self._clock(), panel.choices[click.choice].reply or ""

@@ -156,7 +156,7 @@ async def test_events_of_one_conversation_keep_their_order_through_retries(api, 
 
 
 async def test_one_conversation_does_not_wait_for_another(api, bridge, until):
-    await api.control("settings", {"webhook_retry_seconds": 5})
+    await api.control("settings", {"webhook_retry_seconds": 60})
     stuck, _ = await api.conversation(text="stuck")
     await until(lambda: len(bridge.webhooks()) == 1)
     bridge.statuses = [500]

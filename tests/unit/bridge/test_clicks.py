@@ -103,6 +103,17 @@ def chosen(card):
     return card.content["body"][-1]["inlines"][0]["text"]
 
 
+async def test_a_press_may_be_faster_than_what_is_noted_of_its_card(threads, clock, clicks):
+    """The card stands in Teams as soon as it is posted; which message that was is noted a moment later."""
+    assert await PanelPosts(threads, None, panel_card.render).reply(EVENT, LINK, {}) is not None
+    step = ids.step_key(KEY, CARD_STEP)
+    await threads.start("t1", step, clock())
+    pressing = asyncio.create_task(clicks.press(CLICK))
+    await asyncio.sleep(0.05)
+    await threads.done("t1", step, ids.sent_key("19:c", "500"))
+    assert chosen(await pressing) == "✓ Chosen: Yes"
+
+
 async def test_a_press_is_queued_as_a_message_and_shown(shown, clicks, queued):
     card = await clicks.press(CLICK)
     assert chosen(card) == "✓ Chosen: Yes"
