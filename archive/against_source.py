@@ -10,13 +10,14 @@ from archive import layout
 from archive.freshchat import Freshchat
 from archive.freshdesk import Freshdesk
 from archive.ledger import Ledger
-from archive.page import Page, epoch
+from archive.page import Page
 from archive.reading import Archive, NotAnArchive
 from archive.reread import LISTS, THREADS, field, given_up, reread
 from archive.run import Upstreams
 from archive.state import State
 from archive.verify_contents import NAMED, id_of
 from bridge.errors import Misconfigured
+from bridge.moments import epoch
 
 _ITEMS: Final = {
     "user": ("freshchat.users", layout.USERS),

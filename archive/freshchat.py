@@ -10,12 +10,13 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from archive.page import PART, SINGLE, Owner, Page, epoch, id_of, iso, objects
+from archive.page import PART, SINGLE, Owner, Page, id_of, objects
 from archive.parts import message_files
 from archive.ports import Source
 from archive.state import Task
 from archive.streams import Stream, refused
 from bridge.errors import Forbidden, Rejected
+from bridge.moments import epoch, iso
 
 BEGIN = "2000-01-01T00:00:00.000Z"
 SIZE = 50

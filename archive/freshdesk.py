@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from archive.page import SINGLE, Owner, Page, epoch, id_of, iso, objects
+from archive.page import SINGLE, Owner, Page, id_of, objects
 from archive.parts import inline_files, listed_files
 from archive.ports import Source
 from archive.state import State, Task
 from archive.streams import Stream, refused
 from bridge.errors import Forbidden, Rejected
+from bridge.moments import epoch, iso
 
 BEGIN = "1970-01-01T00:00:00Z"
 SIZE = 100

@@ -13,11 +13,11 @@ from typing import Any, cast, get_args
 
 from pyrage import x25519
 
-from archive.page import epoch
 from archive.reading import Archive, NotAnArchive
 from archive.sealed import SUFFIX, sealed
 from archive.unsealed import Damaged, WrongKey, unsealed
 from bridge.errors import BridgeError, Unavailable
+from bridge.moments import epoch
 from bridge.ports.archives import ArchiveKind, ArchiveStore, KeptArchive, Label
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from archive.lines import storable
-from archive.page import epoch, id_of
+from archive.page import id_of
 from archive.state import State
+from bridge.moments import epoch
 
 CHAT_SOURCES = (7, 15, 21)
 AFTER = 600.0
@@ -33,6 +34,8 @@ def find_links(state: State) -> Iterator[None]:
     """Fill the table of links anew from what was received, a batch at each step."""
     for table in ("link", "person", "chat"):
         state.run(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+    if state.value("SELECT 1 FROM item WHERE kind = 'freshdesk.tickets' LIMIT 1") is None:
+        return  # nothing to link to: no chat has to be looked through
     yield from _each(state, "freshchat.conversations", lambda item_id, value: _chat(state, item_id, value))
     yield from _each(state, "freshchat.users", lambda item_id, value: _person(state, "freshchat", item_id, value))
     yield from _each(state, "freshdesk.contacts", lambda item_id, value: _person(state, "freshdesk", item_id, value))

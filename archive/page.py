@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from archive.lines import storable
 from bridge.errors import BridgeError, Unavailable
 from bridge.exact_json import dumps
+from bridge.moments import epoch
 
 NO_NUMBER = 1 << 62
 LIST, SINGLE = 0, 1
@@ -125,22 +125,6 @@ def id_of(value: Any, name: str = "id") -> str:
 def integer(text: str) -> int:
     """Read an id as the number by which tickets are sorted; what is none stands behind all numbers."""
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else NO_NUMBER
-
-
-def epoch(text: object) -> float | None:
-    """Read a time as the APIs write them; None if it is not one. No zone means UTC."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def iso(moment: float) -> str:
-    """Write a time as both APIs take it."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def objects(value: Any, name: str | None = None) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from archive.page import iso
 from archive.state import State
 from bridge.exact_json import dumps
+from bridge.moments import iso
 
 SOURCES = ("users", "report", "webhooks", "bridge", "list")
 MOST = 10_000

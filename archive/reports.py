@@ -18,11 +18,12 @@ from typing import Any
 
 from archive import layout
 from archive.names import numbered, safe_name
-from archive.page import Page, epoch, id_of, iso
+from archive.page import Page, id_of
 from archive.ports import Files, Source
 from archive.state import State, Task
 from archive.streams import Stream
 from bridge.errors import Rejected, Throttled, Unavailable
+from bridge.moments import epoch, iso
 
 DAY = 86_400.0
 WINDOWS = {"Conversation-Created": 28 * DAY, "Message-Sent": 28 * DAY, "CSAT-Score": 28 * DAY, "Chat-Transcript": DAY}

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from archive.freshchat import Freshchat
 from archive.freshdesk import BEGIN, PROBES, Freshdesk
-from archive.page import Page, epoch, iso
+from archive.page import Page
 from archive.reports import DAY, Reports
 from archive.state import State
+from bridge.moments import epoch, iso
 
 PARTS = ("freshchat", "freshdesk", "reports", "attachments")
 OVERLAP = 300.0

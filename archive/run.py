@@ -20,7 +20,7 @@ from archive.attachments import Attachments
 from archive.freshchat import Freshchat
 from archive.freshdesk import Freshdesk
 from archive.links import find_links
-from archive.page import Page, epoch, id_of, iso
+from archive.page import Page, id_of
 from archive.ports import Files, KnownConversations, Source
 from archive.render import Folder, checksums, renamed, render, write_object
 from archive.report import unlinked, verification
@@ -32,6 +32,7 @@ from archive.streams import FIRST_WAIT, Lane, Runner, patiently, refused
 from archive.summary import summary
 from bridge.errors import Forbidden, Misconfigured, Rejected
 from bridge.exact_json import dumps
+from bridge.moments import epoch, iso
 
 FORMAT = 1
 WORKERS = 48

@@ -11,13 +11,14 @@ from urllib.parse import quote
 import aiohttp
 
 from adapters.freshchat import portraits, shapes
-from adapters.freshchat.rest import COMPONENT, FreshchatRest, epoch, iso, messages_path, unclear
+from adapters.freshchat.rest import COMPONENT, FreshchatRest, messages_path, unclear
 from adapters.freshchat.service import ServiceCalls
 from adapters.freshchat.uploads import FreshchatUploads
 from adapters.http import HostRule
 from adapters.pace import Once, Pace
 from bridge.errors import Forbidden, Rejected, Unavailable
 from bridge.ids import is_reference
+from bridge.moments import epoch, iso
 from bridge.ports import ConversationClosed, NewConversation, Person, Portrait, ReadBack, Said, Sent
 
 OVERLAP = 60.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -265,19 +264,3 @@ def _told(answer: Answer) -> str:
 
 def _token(value: object, pattern: str) -> str:
     return value if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) else ""
-
-
-def iso(moment: float) -> str:
-    """Write a time as Freshchat wants it."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def epoch(text: object) -> float | None:
-    """Read a time of Freshchat's; None if it is not one."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

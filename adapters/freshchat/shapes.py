@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from adapters.freshchat.rest import COMPONENT, epoch, unclear
+from adapters.freshchat.rest import COMPONENT, unclear
 from bridge.errors import Rejected
+from bridge.moments import epoch
 from bridge.ports import Person, Sent
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from test_export_files import packed, reports
 
 from archive import reports as raw_reports
-from archive.page import epoch, iso
+from bridge.moments import epoch, iso
 
 EMPTY = "conversation_id,message_id\n"
 TABLES = {"Conversation-Created": EMPTY, "Message-Sent": EMPTY, "Chat-Transcript": EMPTY, "CSAT-Score": EMPTY}

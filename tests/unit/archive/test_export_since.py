@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from account import Account, read, run
 
-from archive.page import iso
 from bridge.errors import Misconfigured
+from bridge.moments import iso
 
 OLD = "2026-01-05T12:00:00.000Z"
 NEW = iso(4_000_000_000.0)

@@ -9,9 +9,10 @@ import pytest
 
 from adapters import http
 from adapters.freshchat.client import FreshchatHelpdesk
-from adapters.freshchat.rest import base_url, iso
+from adapters.freshchat.rest import base_url
 from adapters.http import HostRule
 from bridge.errors import BridgeError, Forbidden, Misconfigured, Rejected, Throttled, Unavailable
+from bridge.moments import iso
 from bridge.ports import ConversationClosed, NewConversation, Person, Sent
 from tests.unit.freshchat.upstream import DROP, HANG, Upstream
 
